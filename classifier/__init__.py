@@ -1,0 +1,1 @@
+"""The judge: a mention becomes a classification."""

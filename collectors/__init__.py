@@ -1,0 +1,1 @@
+"""The edge: posts in, replies out. Only this package talks to platforms."""

@@ -1,0 +1,1 @@
+"""The desk: people triage, answer and measure."""

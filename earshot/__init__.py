@@ -1,0 +1,3 @@
+"""Earshot's kernel: what two or more stages need, and nothing else."""
+
+__version__ = "0.1.0"

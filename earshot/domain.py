@@ -1,0 +1,198 @@
+"""The vocabulary of the service. Values only: no I/O, no clock, no framework.
+
+What each word means stands in ARCHITECTURE.md. Every time here is aware and in UTC; a
+naive one is refused when the value is made, so that it can't reach a deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+TOMBSTONE = 2**53 - 1
+"""The revision of a deletion: above every edit, and still exact in JSON's numbers."""
+
+TEXT_LIMIT = 40_000
+"""The longest text kept of one mention, in characters (Reddit's own limit for a post)."""
+
+
+class Op(StrEnum):
+    """What a collected record says about a post."""
+
+    CREATE = "create"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+class Sentiment(StrEnum):
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
+class Intent(StrEnum):
+    """What the author wants of the brand."""
+
+    QUESTION = "question"
+    COMPLAINT = "complaint"
+    REQUEST = "request"
+    PRAISE = "praise"
+    REMARK = "remark"
+
+
+class Urgency(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class ItemState(StrEnum):
+    """Where an item stands. `earshot.lifecycle` says which may follow which."""
+
+    NEW = "new"
+    TRIAGED = "triaged"
+    QUEUED = "queued"
+    ASSIGNED = "assigned"
+    ANSWERING = "answering"
+    AWAITING_APPROVAL = "awaiting_approval"
+    SENDING = "sending"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+    SNOOZED = "snoozed"
+    DISMISSED = "dismissed"
+    EXPIRED = "expired"
+
+
+class ReplyState(StrEnum):
+    """Where a reply stands on its way to the platform."""
+
+    DRAFT = "draft"
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    DELETED = "deleted"
+
+
+class Role(StrEnum):
+    LISTENER = "listener"
+    RESPONDER = "responder"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+
+def aware(moment: datetime, name: str) -> None:
+    """Refuse a naive time. Raises ValueError that names the field."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} must carry a time zone, got {moment.isoformat()}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who wrote a post, as the platform shows them. `reach` counts followers (0: unknown)."""
+
+    id: str
+    name: str
+    handle: str = ""
+    reach: int = 0
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """One post, comment, mail or review that matched a brand's query, as collected.
+
+    Immutable. An edit or a deletion is another `Mention` with the same `native_id`, a
+    higher `revision` and its own `op`; `(brand, id, revision)` is the natural key.
+
+    `thread` and `parent` are the platform's own ids (`parent` is empty for the first post
+    of a thread). `can_reply` is the platform's verdict, with `reply_bar` its reason when it
+    is False. `address` is what the platform's responder needs to answer, as flat strings.
+    """
+
+    brand: str
+    source: str
+    platform: str
+    native_id: str
+    thread: str
+    author: Author
+    text: str
+    url: str
+    published_at: datetime
+    collected_at: datetime
+    op: Op = Op.CREATE
+    revision: int = 0
+    parent: str = ""
+    lang: str = ""
+    queries: tuple[str, ...] = ()
+    matched: tuple[str, ...] = ()
+    can_reply: bool = True
+    reply_bar: str = ""
+    address: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        aware(self.published_at, "published_at")
+        aware(self.collected_at, "collected_at")
+
+    @property
+    def id(self) -> str:
+        """The natural key within a brand: `platform:native_id`."""
+        return f"{self.platform}:{self.native_id}"
+
+    @property
+    def thread_id(self) -> str:
+        """The conversation's key within a brand: `platform:thread`."""
+        return f"{self.platform}:{self.thread}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One judgement: its value, a calibrated probability of being right, and why.
+
+    `reasons` holds the strongest parts of the text or the rule that spoke, strongest first.
+    """
+
+    value: str
+    confidence: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """What the model `model` believes about one mention.
+
+    `topics` is ordered by confidence, strongest first, and empty when none fits. `spam` has
+    the value `spam` or `ham`; the other values are those of their enumerations. `lang` is an
+    ISO 639-1 code, or `und`.
+    """
+
+    model: str
+    lang: Label
+    sentiment: Label
+    intent: Label
+    urgency: Label
+    spam: Label
+    topics: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classified:
+    """A mention with its classification: all that routing needs."""
+
+    mention: Mention
+    classification: Classification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A promise: an answer within `within`, counted on the calendar named `calendar`."""
+
+    name: str
+    within: timedelta
+    calendar: str

@@ -1,0 +1,1 @@
+"""Tests: each reads as a sentence about behaviour."""
