@@ -1,0 +1,167 @@
+"""The database: engine, sessions, and the few things SQLite and PostgreSQL do differently.
+
+A shell opens one transaction per batch or request with `sessions.begin()`; functions that
+take a `Session` never commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from earshot.tables import Table
+
+Sessions = sessionmaker[Session]
+
+BUSY_S = 30
+"""How long SQLite waits for another writer, in seconds."""
+
+
+class DatabaseError(Exception):
+    """The database could not be used; the message says what, where and what to do."""
+
+
+def connect(url: str, *, pool_size: int = 4) -> Engine:
+    """An engine for `url` (`sqlite:///path` or `postgresql+psycopg://…`).
+
+    Raises DatabaseError for a URL that can't be used.
+    """
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise DatabaseError(
+            f"database.url is not a database URL: {error}; "
+            "write sqlite:////path/earshot.db or postgresql+psycopg://user@host/name"
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=16,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+        )
+    raise DatabaseError(
+        f"database.url names {parsed.drivername!r}; Earshot runs on sqlite and postgresql"
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        # The driver must not begin by itself: a transaction that reads first and writes
+        # later fails with "locked" at once, whatever the busy timeout says.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=wal",
+            "synchronous=full",
+            "foreign_keys=on",
+            "cache_size=-32000",
+            "mmap_size=268435456",
+            "temp_store=memory",
+            "journal_size_limit=67108864",
+        ):
+            cursor.execute(f"pragma {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "immediate")
+        connection.exec_driver_sql(f"begin {mode}")
+
+    return engine
+
+
+def open_sessions(engine: Engine) -> Sessions:
+    """Sessions for reading and writing: each transaction takes SQLite's write lock at once."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def open_readers(engine: Engine) -> Sessions:
+    """Sessions for reading only: on SQLite they never wait for a writer, nor hold one up."""
+    readers = engine
+    if engine.dialect.name == "sqlite":
+        readers = engine.execution_options(sqlite_begin="deferred")
+    return sessionmaker(readers, expire_on_commit=False)
+
+
+def insert_new(session: Session, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows whose key is not there yet; how many that were."""
+    return upsert(session, table, rows)
+
+
+def upsert(
+    session: Session,
+    table: type[Table],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str] = (),
+    replace: Sequence[str] = (),
+    add: Sequence[str] = (),
+    newer: str = "",
+) -> int:
+    """Insert rows, or settle with the row that stands at the same `key`; how many were written.
+
+    On a conflict, columns of `replace` are overwritten and columns of `add` are added up;
+    with `newer` only where the new row's column of that name is greater. Without `replace`
+    and `add` a conflict leaves the row as it stands. `rows` must not repeat a key, and each
+    must have the same columns.
+    """
+    if not rows:
+        return 0
+    insert = postgresql.insert if _is_postgres(session) else sqlite.insert
+    statement = insert(table)
+    if not replace and not add:
+        statement = statement.on_conflict_do_nothing()
+    else:
+        standing, new = table.__table__.c, statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=list(key),
+            set_={name: new[name] for name in replace}
+            | {name: standing[name] + new[name] for name in add},
+            where=(new[newer] > standing[newer]) if newer else None,
+        )
+    result = session.connection().execute(statement, list(rows))
+    return max(0, result.rowcount)
+
+
+def _is_postgres(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def explain(error: DBAPIError, url: str) -> DatabaseError:
+    """A driver's error in words: what happened, at which database, and what to do."""
+    where = make_url(url).render_as_string(hide_password=True)
+    said = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+    remedy = "see the message of the database"
+    if isinstance(error, OperationalError):
+        remedy = "check that the server runs and that database.url is right"
+    for sign, advice in _REMEDIES.items():
+        if sign in said.lower():
+            remedy = advice
+            break
+    return DatabaseError(f"database {where}: {said}; {remedy}")
+
+
+_REMEDIES = {
+    "disk is full": "free space on its disk; nothing was lost, the work is taken up again",
+    "no space left": "free space on its disk; nothing was lost, the work is taken up again",
+    "locked": "another process holds the database; stop it if it hangs",
+    "unable to open": "check that the folder exists and may be written",
+    "readonly": "give the process the right to write there",
+    "malformed": "the file is damaged; restore the last backup",
+    "no such table": "run `earshot db upgrade`",
+    "does not exist": "create the database, then run `earshot db upgrade`",
+    "password authentication": "correct user and password in database.url",
+}
