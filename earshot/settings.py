@@ -1,0 +1,230 @@
+"""Settings: one frozen tree, resolved once from a TOML file and then the environment.
+
+`load` is called by the command line and by nothing else; no other module reads the
+environment. An unknown key, a misspelt variable and a wrong type are errors that name it.
+`config/earshot.toml` lists every setting with its default and a line of explanation; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "EARSHOT_"
+
+NOT_SETTINGS = frozenset({"EARSHOT_CONFIG", "EARSHOT_DATA_DIR"})
+"""Variables of the same prefix that are no settings, besides those of the tests."""
+
+_TEST_PREFIX = "EARSHOT_TEST_"
+
+Positive = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it, its value and what to do."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the settings: immutable, and strict about unknown keys."""
+
+
+class Database(_Section, frozen=True):
+    """`url` empty means SQLite below the home folder."""
+
+    url: str = ""
+
+
+class Log(_Section, frozen=True):
+    """`url` empty means the SQLite log below the home folder."""
+
+    url: str = ""
+    partitions: Annotated[int, Meta(ge=1, le=256)] = 4
+    replication: Annotated[int, Meta(ge=1, le=5)] = 1
+    retention_s: Seconds = 7 * 86_400.0
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: str = ""
+    ssl_cafile: str = ""
+
+
+class Web(_Section, frozen=True):
+    """The desk. `secret_key` empty means one kept in the home folder."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""
+    secret_key: str = ""
+    secure_cookies: bool = False
+    threads: Annotated[int, Meta(ge=40, le=2_000)] = 256
+    undo_send_s: Annotated[int, Meta(ge=0, le=600)] = 10
+
+
+class Collect(_Section, frozen=True):
+    batch_size: Annotated[int, Meta(ge=1, le=10_000)] = 500
+
+
+class Classify(_Section, frozen=True):
+    """`model` empty means the one that is shipped."""
+
+    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    model: str = ""
+
+
+class Route(_Section, frozen=True):
+    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    sweep_every_s: Seconds = 0.5
+
+
+class Send(_Section, frozen=True):
+    """`lease_s` must exceed the longest a platform may take to answer."""
+
+    every_s: Seconds = 0.5
+    lease_s: Annotated[float, Meta(ge=30)] = 90.0
+    confirm_after_s: Seconds = 2.0
+
+
+class Telemetry(_Section, frozen=True):
+    """`format` is `human` or `json`; `port` is the first of the roles' ports, 0 for any."""
+
+    format: str = "human"
+    level: str = "info"
+    host: str = "127.0.0.1"
+    port: Port = 9_464
+
+
+class Demo(_Section, frozen=True):
+    """The simulated brand: used when no source is configured."""
+
+    rate: Annotated[float, Meta(ge=0)] = 2.0
+    crew: bool = True
+
+
+class SourceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[sources.NAME]`: whose it is, its kind, and the options of that kind."""
+
+    name: str
+    brand: str
+    kind: str
+    options: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        names = ", ".join(sorted(self.options))
+        return f"SourceEntry({self.name!r}, brand={self.brand!r}, kind={self.kind!r}, {names})"
+
+
+class Settings(_Section, frozen=True):
+    """All settings. `home` is where data lie when no server is named."""
+
+    home: str = ".earshot"
+    brands: str = "config/brands"
+    database: Database = Database()
+    log: Log = Log()
+    web: Web = Web()
+    collect: Collect = Collect()
+    classify: Classify = Classify()
+    route: Route = Route()
+    send: Send = Send()
+    telemetry: Telemetry = Telemetry()
+    demo: Demo = Demo()
+    sources: dict[str, dict[str, Any]] = {}
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home).resolve()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.home_path / 'earshot.db'}"
+
+    def entries(self) -> tuple[SourceEntry, ...]:
+        """The configured sources, in the order of the file. Raises SettingsError."""
+        return tuple(_entry(name, raw) for name, raw in self.sources.items())
+
+    def __repr__(self) -> str:
+        return f"Settings(home={self.home!r})"
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Settings:
+    """The settings of the file at `path` (None: defaults), overridden by `env`.
+
+    `EARSHOT_SECTION__KEY` sets `key` of `[section]`, `EARSHOT_SOURCES__NAME__KEY` that of a
+    source, and `PORT` the web port. Raises SettingsError.
+    """
+    raw = _read(path) if path else {}
+    places = [str(path)] if path else []
+    for variable, value in sorted(env.items()):
+        if variable == "PORT":
+            _put(raw, ["web", "port"], value, variable)
+        elif variable.startswith(PREFIX) and not (
+            variable in NOT_SETTINGS or variable.startswith(_TEST_PREFIX)
+        ):
+            _put(raw, variable.removeprefix(PREFIX).lower().split("__"), value, variable)
+            places.append(variable)
+    try:
+        settings = msgspec.convert(raw, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_in_words(str(error), places)) from error
+    if settings.telemetry.format not in ("human", "json"):
+        raise SettingsError(
+            f"telemetry.format is {settings.telemetry.format!r}; it is 'human' or 'json'"
+        )
+    settings.entries()
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; create it or correct the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+
+
+def _put(raw: dict[str, Any], steps: list[str], value: str, variable: str) -> None:
+    """Set one value; a variable that names no setting is refused by its own name."""
+    known: Any = Settings
+    target = raw
+    for step in steps[:-1]:
+        known = _below(known, step, variable)
+        inner = target.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{variable}: {step!r} is a single value, not a section")
+        target = inner
+    if isinstance(_below(known, steps[-1], variable), type(msgspec.Struct)):
+        raise SettingsError(f"{variable} names a section; say which key: {variable}__KEY")
+    target[steps[-1]] = value
+
+
+def _below(known: Any, step: str, variable: str) -> Any:
+    """What stands below `known` under the name `step`; None where anything may stand."""
+    if not isinstance(known, type(msgspec.Struct)):
+        return None
+    fields = {f.name: f.type for f in msgspec.structs.fields(known)}
+    if step not in fields:
+        nearest = ", ".join(sorted(fields))
+        raise SettingsError(f"{variable} is no setting: {step!r} is not one of {nearest}")
+    return fields[step]
+
+
+def _entry(name: str, raw: Mapping[str, Any]) -> SourceEntry:
+    missing = [key for key in ("brand", "kind") if not isinstance(raw.get(key), str)]
+    if missing:
+        raise SettingsError(f"sources.{name} needs {' and '.join(missing)}")
+    options = {key: value for key, value in raw.items() if key not in ("brand", "kind")}
+    return SourceEntry(name=name, brand=raw["brand"], kind=raw["kind"], options=options)
+
+
+def _in_words(message: str, places: list[str]) -> str:
+    said, _, where = message.partition(" - at `$")
+    path = where.strip("`.") or "settings"
+    return f"{path}: {said} (set in {', '.join(places) or 'the defaults'})"

@@ -1,0 +1,220 @@
+"""What a running role tells: logs, metrics, and whether it lives and is ready.
+
+Every metric's name stands here once, with kind and meaning; a misspelt one is a type error.
+The reference page of metrics is generated from this list.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+logger = logging.getLogger(__name__)
+
+CounterName = Literal[
+    "posts_read",
+    "mentions_published",
+    "posts_rejected",
+    "source_errors",
+    "records_handled",
+    "dead_letters",
+    "offers_made",
+    "offers_taken_back",
+    "replies_sent",
+    "replies_confirmed",
+    "replies_unknown",
+    "replies_failed",
+]
+GaugeName = Literal["last_step_timestamp", "log_lag"]
+HistogramName = Literal["step_seconds"]
+
+COUNTERS: Mapping[CounterName, str] = {
+    "posts_read": "posts read from a source, matched or not",
+    "mentions_published": "mentions that the log acknowledged",
+    "posts_rejected": "posts that could not be parsed and were kept as dead letters",
+    "source_errors": "polls of a source that failed",
+    "records_handled": "records carried through a stage",
+    "dead_letters": "records set aside because they could not be handled",
+    "offers_made": "items offered to responders",
+    "offers_taken_back": "offers taken back from a silent or absent responder",
+    "replies_sent": "replies a platform took",
+    "replies_confirmed": "replies read back on the platform",
+    "replies_unknown": "attempts without a clear answer",
+    "replies_failed": "replies that need a person",
+}
+GAUGES: Mapping[GaugeName, str] = {
+    "last_step_timestamp": "when the role last finished a step, in seconds since 1970",
+    "log_lag": "records that wait for this stage",
+}
+HISTOGRAMS: Mapping[HistogramName, str] = {"step_seconds": "how long one step took"}
+
+
+class Metrics:
+    """The metrics of one role. Each may carry one label, `of` (a source, a topic …)."""
+
+    def __init__(self, role: str) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("role", "of")
+        self._role = role
+        self._counters = {
+            name: Counter(f"earshot_{name}", text, labels, registry=self.registry)
+            for name, text in COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(f"earshot_{name}", text, labels, registry=self.registry)
+            for name, text in GAUGES.items()
+        }
+        self._histograms = {
+            name: Histogram(f"earshot_{name}", text, labels, registry=self.registry)
+            for name, text in HISTOGRAMS.items()
+        }
+
+    def add(self, name: CounterName, n: int = 1, of: str = "") -> None:
+        self._counters[name].labels(self._role, of).inc(n)
+
+    def set(self, name: GaugeName, value: float, of: str = "") -> None:
+        self._gauges[name].labels(self._role, of).set(value)
+
+    def observe(self, name: HistogramName, seconds: float, of: str = "") -> None:
+        self._histograms[name].labels(self._role, of).observe(seconds)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+def metric_names() -> list[str]:
+    """Every metric's name as Prometheus shows it."""
+    counters = [f"earshot_{name}_total" for name in get_args(CounterName)]
+    others = [*get_args(GaugeName), *get_args(HistogramName)]
+    return counters + [f"earshot_{name}" for name in others]
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the fields of `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        } | _extra(record)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class HumanLines(logging.Formatter):
+    """One line for a person: time, role, message, and the fields of `extra` behind it."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self._role = role
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        fields = " ".join(f"{name}={value}" for name, value in _extra(record).items())
+        mark = "" if record.levelno < logging.WARNING else f"{record.levelname} "
+        line = f"{at} {self._role:<8} {mark}{record.getMessage()} {fields}".rstrip()
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _PLAIN}
+
+
+def set_up_logging(role: str, *, style: str, level: str) -> None:
+    """Send all logs to standard error. Raises ValueError for an unknown level."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if style == "json" else HumanLines(role))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # these narrate each request or reconnect, and may quote what people wrote
+    for chatty in ("kafka", "urllib3", "prawcore", "tweepy", "websockets", "werkzeug"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+class Probe:
+    """Whether a role lives and is ready. It is ready after its first finished step."""
+
+    def __init__(self, clock: Callable[[], float], *, stuck_after_s: float = 120.0) -> None:
+        self._clock = clock
+        self._stuck_after_s = stuck_after_s
+        self._last = clock()
+        self._ready = False
+
+    def step_done(self) -> None:
+        self._last = self._clock()
+        self._ready = True
+
+    def alive(self) -> bool:
+        """False when no step was finished for `stuck_after_s` seconds."""
+        return self._clock() - self._last < self._stuck_after_s
+
+    def ready(self) -> bool:
+        return self._ready and self.alive()
+
+
+class HealthServer:
+    """`/healthz`, `/readyz` and `/metrics` of one role, served from a thread of its own."""
+
+    def __init__(self, host: str, port: int, probe: Probe, metrics: Metrics) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/metrics":
+                    self._answer(200, metrics.text(), CONTENT_TYPE_LATEST)
+                elif self.path in ("/healthz", "/readyz"):
+                    well = probe.alive() if self.path == "/healthz" else probe.ready()
+                    self._answer(200 if well else 503, b"ok\n" if well else b"not ok\n")
+                else:
+                    self._answer(404, b"try /healthz, /readyz or /metrics\n")
+
+            def _answer(self, status: int, body: bytes, kind: str = "text/plain") -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                logger.debug("probe", extra={"request": format % args})
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            # two processes of one role on one machine: each gets a port, none dies of it
+            self._server = ThreadingHTTPServer((host, 0), Handler)
+            logger.warning(
+                "the port for health and metrics is taken, using another",
+                extra={"wanted": port, "port": self.port, "reason": error.strerror},
+            )
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 1.0},
+            name="health",
+            daemon=True,
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
