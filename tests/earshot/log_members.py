@@ -1,0 +1,90 @@
+"""What the log's tests do as producers and as members of a group."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from earshot.log import Consumer, Fenced, Log, Record
+
+Sent = tuple[bytes, bytes]
+"""Key and value."""
+
+
+def publish(log: Log, topic: str, records: Iterable[Sent]) -> None:
+    """Send records and wait until they are durable."""
+    producer = log.producer()
+    for key, value in records:
+        producer.send(topic, key, value)
+    producer.flush()
+    producer.close()
+
+
+def numbered(count: int, keys: int = 5, start: int = 0) -> list[Sent]:
+    """`count` records over some keys; the value is the record's number."""
+    return [(b"key-%d" % (n % keys), b"%d" % n) for n in range(start, start + count)]
+
+
+def by_key(records: Iterable[Record | Sent]) -> dict[bytes, list[bytes]]:
+    """The values of each key, in order."""
+    found: dict[bytes, list[bytes]] = defaultdict(list)
+    for record in records:
+        key, value = (record.key, record.value) if isinstance(record, Record) else record
+        found[key].append(value)
+    return dict(found)
+
+
+class Worker:
+    """A member that counts a record as done when its commit is accepted, as a stage does.
+
+    Workers that share the list `done` show the order in which their group did its work.
+    """
+
+    def __init__(self, consumer: Consumer, done: list[Record] | None = None) -> None:
+        self.consumer = consumer
+        self.pending: list[Record] = []
+        self.done: list[Record] = [] if done is None else done
+        self.fenced = 0
+
+    def poll(self, limit: int = 100, timeout_s: float = 0.1) -> Sequence[Record]:
+        records = self.consumer.poll(limit, timeout_s)
+        self.pending += records
+        return records
+
+    def commit(self) -> None:
+        try:
+            self.consumer.commit()
+        except Fenced:
+            self.fenced += 1
+        else:
+            self.done += self.pending
+        self.pending = []
+
+    def turn(self, limit: int = 100, timeout_s: float = 0.1) -> int:
+        """Poll and commit once; how many records were done."""
+        before = len(self.done)
+        self.poll(limit, timeout_s)
+        if self.pending:
+            self.commit()
+        return len(self.done) - before
+
+
+def take_turns(
+    workers: Sequence[Worker], until: Callable[[], bool], limit: int = 100, within_s: float = 30.0
+) -> None:
+    """Let each worker poll and commit in turn until something holds. Fails when it never does."""
+    end = time.monotonic() + within_s
+    while not until():
+        assert time.monotonic() < end, f"not within {within_s} s"
+        for worker in workers:
+            worker.turn(limit)
+
+
+def work_off(log: Log, topic: str, group: str, count: int) -> list[Record]:
+    """All that a new member of the group is given, at least `count` records; commits."""
+    worker = Worker(log.consumer(topic, group))
+    take_turns([worker], lambda: len(worker.done) >= count)
+    worker.turn(timeout_s=0.2)  # whatever comes on top shows a duplicate
+    worker.consumer.close()
+    return worker.done
