@@ -1,0 +1,1 @@
+"""Tests of the edge: real client libraries against servers on loopback."""

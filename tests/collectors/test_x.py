@@ -1,0 +1,288 @@
+"""X through the real tweepy, against a server that is as strict as X."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collectors.source import (
+    Answer,
+    Batch,
+    Cursor,
+    PlatformError,
+    Post,
+    Refused,
+    Sent,
+    Source,
+    Unknown,
+)
+from collectors.x import XResponder, XSource
+from collectors.x_client import XConfig
+from earshot.domain import Op
+from tests.platforms.loopback import Mishap, Reply
+from tests.platforms.x_server import BEARER, HANDLE, KEYS, US, XServer
+
+
+@pytest.fixture
+def server() -> Iterator[XServer]:
+    with XServer() as server:
+        yield server
+
+
+def config(server: XServer, **changes: Any) -> XConfig:
+    settings = {"account": HANDLE, "bearer_token": BEARER, "endpoint": server.url, "timeout_s": 0.5}
+    return XConfig(**{**settings, **KEYS, **changes})
+
+
+def drain(source: Source, cursor: Cursor | None = None) -> tuple[list[Post], Cursor, list[Batch]]:
+    """All that waits in a source's first part, the cursor behind it, and the batches."""
+    batches = [source.poll(source.parts()[0], cursor)]
+    while batches[-1].more:
+        batches.append(source.poll(source.parts()[0], batches[-1].cursor))
+    return [post for batch in batches for post in batch.posts], batches[-1].cursor, batches
+
+
+def answer(parent: str, thread: str = "", text: str = "Sorry to hear that", **extra: Any) -> Answer:
+    return Answer(
+        key="k1",
+        parent=parent,
+        thread=thread or parent,
+        text=text,
+        since=datetime.now(UTC),
+        address={"tweet": parent},
+        **extra,
+    )
+
+
+def test_a_mention_comes_with_its_author_thread_and_whole_text(server: XServer) -> None:
+    server.add_user("7", "ana", "Ana Perez", followers=120)
+    root = server.post("Good morning", "7")
+    reply = server.post("@acme it &lt;fails&gt; see https://t.co/a", "7", reply_to=root)
+    server.tweets[reply]["entities"]["urls"] = [
+        {"url": "https://t.co/a", "expanded_url": "https://example.org/log"}
+    ]
+    [post], _, _ = drain(XSource(config(server)))
+    assert post.native_id == reply
+    assert (post.thread, post.parent) == (root, root)
+    assert (post.author.name, post.author.handle, post.author.reach) == ("Ana Perez", "ana", 120)
+    assert post.text == "@acme it <fails> see https://example.org/log"
+    assert post.url == f"https://x.com/ana/status/{reply}"
+    assert post.lang == "en"
+    assert post.can_reply
+
+
+def test_pages_are_walked_back_to_the_last_known_posts(server: XServer) -> None:
+    server.post("@acme first")
+    source = XSource(config(server))
+    _, cursor, _ = drain(source)
+    later = {server.post(f"@acme number {n}") for n in range(230)}
+    posts, _, batches = drain(source, cursor)
+    assert {post.native_id for post in posts} == later
+    assert len(batches) == 3
+    assert all(batch.gap is None for batch in batches)
+
+
+def test_an_edit_is_a_higher_revision_of_the_first_id(server: XServer) -> None:
+    first = server.post("@acme helo")
+    source = XSource(config(server))
+    _, cursor, _ = drain(source)
+    second = server.edit(first, "@acme hello")
+    posts, _, _ = drain(source, cursor)
+    assert [(p.native_id, p.revision, p.op, p.text) for p in posts] == [
+        (first, 1, Op.EDIT, "@acme hello")
+    ]
+    assert posts[0].address["tweet"] == second
+
+
+def test_only_who_mentioned_or_quoted_us_can_be_answered(server: XServer) -> None:
+    ours = server.post("Acme 2 is out", US)
+    plain = server.post("acme is fine")
+    summoned = server.post("@Acme acme help")
+    quoting = server.post("acme lol", quote=ours)
+    posts, _, _ = drain(XSource(config(server, mode="search", query="acme")))
+    verdicts = {post.native_id: (post.can_reply, post.reply_bar) for post in posts}
+    assert verdicts[summoned] == verdicts[quoting] == (True, "")
+    assert not verdicts[plain][0]
+    assert "mentioned or quoted" in verdicts[plain][1]
+    assert "our own" in verdicts[ours][1]
+
+
+def test_an_absence_longer_than_seven_days_restarts_and_reports_a_gap(server: XServer) -> None:
+    clock = [datetime.now(UTC) - timedelta(days=9)]
+    server.now = lambda: clock[0]
+    source = XSource(config(server, mode="search", query="acme"), now=lambda: clock[0])
+    server.post("acme long ago")
+    _, cursor, _ = drain(source)
+    away = clock[0]
+    clock[0] += timedelta(days=1)
+    server.post("acme out of reach")
+    clock[0] += timedelta(days=8)
+    reachable = {server.post(f"acme {n}") for n in range(150)}
+    posts, cursor, batches = drain(source, cursor)
+    assert {post.native_id for post in posts} == reachable
+    gap = batches[0].gap
+    assert gap is not None
+    assert gap.since is not None
+    assert gap.until is not None
+    assert gap.since <= away + timedelta(seconds=1) < gap.until
+    _, _, batches = drain(source, cursor)
+    assert batches[0].gap is None
+
+
+def test_what_cannot_be_parsed_is_kept_and_the_rest_goes_on(server: XServer) -> None:
+    good, bad = server.post("@acme one"), server.post("@acme two")
+    del server.tweets[bad]["text"]
+    [batch] = drain(XSource(config(server)))[2]
+    assert [post.native_id for post in batch.posts] == [good]
+    assert [rejected.native_id for rejected in batch.rejected] == [bad]
+    assert "text" in batch.rejected[0].reason
+
+
+@pytest.mark.parametrize(
+    ("reply", "permanent"),
+    [
+        (Reply(429, {}, {"x-rate-limit-reset": "32503680000"}), False),
+        (Reply(401, {"title": "Unauthorized"}), True),
+        (Reply(403, {"title": "Forbidden"}), True),
+        (Reply(402, {}), False),
+        (Reply(503, b"<html>busy"), False),
+        (Reply(200, b"{not json"), False),
+        (Reply(200, [1, 2]), False),
+    ],
+)
+def test_a_failed_read_says_whether_trying_again_helps(
+    server: XServer, reply: Reply, *, permanent: bool
+) -> None:
+    server.mishap(Mishap(reply=reply))
+    with pytest.raises(PlatformError) as caught:
+        drain(XSource(config(server)))
+    assert caught.value.permanent is permanent
+    assert BEARER not in str(caught.value)
+    if reply.status == 429:
+        assert (caught.value.retry_after_s or 0) > 1
+
+
+def test_a_silent_server_does_not_hang_the_collector(server: XServer) -> None:
+    server.mishap(Mishap(hang=True))
+    with pytest.raises(PlatformError, match="no answer"):
+        drain(XSource(config(server, timeout_s=0.1)))
+
+
+def test_a_wrong_token_is_said_plainly(server: XServer) -> None:
+    with pytest.raises(PlatformError, match="check the keys") as caught:
+        drain(XSource(config(server, bearer_token="wrong")))
+    assert caught.value.permanent
+
+
+def test_without_a_bearer_token_reads_are_signed(server: XServer) -> None:
+    mention = server.post("@acme hello")
+    posts, _, _ = drain(XSource(config(server, bearer_token="")))
+    assert [post.native_id for post in posts] == [mention]
+    assert server.requests[0].headers["authorization"].startswith("OAuth ")
+
+
+def test_a_reply_stands_below_its_post_and_is_read_back(server: XServer) -> None:
+    parent = server.post("@acme it fails")
+    responder = XResponder(config(server))
+    sent = responder.send(answer(parent))
+    assert isinstance(sent, Sent)
+    assert [(p.id, p.parent, p.text) for p in server.posted] == [
+        (sent.native_id, parent, "Sorry to hear that")
+    ]
+    other = server.post("@acme same here", "9", reply_to=parent)
+    thread = responder.read(answer(parent))
+    assert (thread.gone, thread.text) == (False, "@acme it fails")
+    assert [(s.native_id, s.parent, s.ours) for s in thread.posts] == [
+        (sent.native_id, parent, True),
+        (other, parent, False),
+    ]
+    assert thread.posts[0].text == "Sorry to hear that"
+
+
+def test_a_lost_answer_is_unknown_and_reading_back_finds_the_reply(server: XServer) -> None:
+    parent = server.post("@acme it fails")
+    responder = XResponder(config(server))
+    server.mishap(Mishap("/2/tweets", lose=True))
+    assert isinstance(responder.send(answer(parent)), Unknown)
+    assert len(server.posted) == 1
+    [ours] = responder.read(answer(parent)).posts
+    assert ours.ours
+    assert isinstance(responder.send(answer(parent)), Unknown)  # X says "duplicate"
+    assert len(server.posted) == 1
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    [Mishap(hang=True), Mishap(reset=True), Mishap(reply=Reply(500, {})), Mishap(reply=Reply(201))],
+)
+def test_no_clear_answer_is_never_taken_for_a_refusal(server: XServer, mishap: Mishap) -> None:
+    parent = server.post("@acme it fails")
+    server.mishap(mishap)
+    assert isinstance(XResponder(config(server, timeout_s=0.1)).send(answer(parent)), Unknown)
+
+
+def test_a_closed_door_proves_that_nothing_was_posted(server: XServer) -> None:
+    parent = server.post("@acme it fails")
+    responder = XResponder(config(server))
+    server.close()
+    refused = responder.send(answer(parent))
+    assert refused == Refused(reason="X could not be reached", permanent=False)
+
+
+def test_refusals_say_whether_trying_again_helps(server: XServer) -> None:
+    plain = server.post("no summons here")
+    responder = XResponder(config(server))
+    refused = responder.send(answer(plain))
+    assert isinstance(refused, Refused)
+    assert refused.permanent
+    server.mishap(Mishap(reply=Reply(429, {}, {"retry-after": "7"})))
+    busy = responder.send(answer(plain))
+    assert isinstance(busy, Refused)
+    assert (busy.permanent, busy.retry_after_s) == (False, 7.0)
+    assert server.posted == []
+
+
+def test_reading_back_sees_an_edit_and_a_deletion(server: XServer) -> None:
+    parent = server.post("@acme helo")
+    responder = XResponder(config(server))
+    server.edit(parent, "@acme hello")
+    assert responder.read(answer(parent)).text == "@acme hello"
+    server.delete(parent)
+    assert responder.read(answer(parent)).gone
+
+
+def test_secrets_do_not_show(server: XServer) -> None:
+    shown = f"{config(server)!r} {config(server)}"
+    assert BEARER not in shown
+    assert not any(secret in shown for secret in ("'cs'", "'ats'", KEYS["access_token"] + "'"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"account": ""}, "account"),
+        ({"bearer_token": "", "access_token": ""}, "bearer_token"),
+        ({"mode": "search"}, "query"),
+        ({"account_id": "acme"}, "numeric"),
+    ],
+)
+def test_incomplete_settings_are_refused_by_name(
+    server: XServer, changes: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        config(server, **changes)
+
+
+def test_real_recorded_posts_flow_through_tweepy(server: XServer, recorded: Path) -> None:
+    ids = server.load(recorded / "x")
+    source = XSource(config(server))
+    first, cursor, _ = drain(source)
+    assert len(first) == 100
+    assert len({p.native_id for p in first}) > 90
+    assert all(p.author.name and p.author.handle and p.thread and p.text for p in first)
+    assert len(ids) > 100
+    assert drain(source, cursor)[0] == []
