@@ -392,6 +392,7 @@ class ReplyRow(Table):
     changed_at: Mapped[datetime]
     __table_args__ = (
         Index(None, "item_id", "id"),
+        Index(None, "platform", "native_id"),
         Index(
             "uq_reply_pending",
             "item_id",

@@ -1,0 +1,288 @@
+"""Shell: poll a source, match, publish, and only then save the cursor.
+
+    source.poll(part, cursor) | match | producer.send … flush | receipts + cursor (one transaction)
+
+A crash before the transaction is a replay from the old cursor: the same posts are published
+again and settled by their natural key. Deletions and edits of what was collected before pass
+whatever they say now, and so do answers to a reply of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from collectors import cursors
+from collectors.cursors import Receipt
+from collectors.matching import Matcher
+from collectors.source import Batch, Cursor, Gap, PlatformError, Post, Rejected, Source
+from earshot.db import Sessions
+from earshot.domain import TEXT_LIMIT, Mention, Op
+from earshot.lifecycle import record
+from earshot.log import Producer
+from earshot.telemetry import Metrics
+from earshot.topics import MENTIONS
+
+logger = logging.getLogger(__name__)
+
+BACKOFF_S = (1.0, 300.0)
+"""First and longest rest after a failed poll, in seconds; it doubles in between."""
+
+HEALTH_EVERY_S = 10.0
+"""How often an idle source says that it is well."""
+
+IN_THREAD = "answers-to-us"
+"""The name that stands for a query where a post is kept because it answers a reply of ours."""
+
+
+@dataclass
+class PartState:
+    """Where one part stands in this process. `cursor` is loaded before the first poll."""
+
+    cursor: Cursor | None = None
+    loaded: bool = False
+    due_at: datetime | None = None
+    failures: int = 0
+
+
+@dataclass
+class Collector:
+    """One source of one brand, and everything it is carried by."""
+
+    brand: str
+    name: str
+    source: Source
+    matcher: Matcher
+    sessions: Sessions
+    producer: Producer
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    parts: dict[str, PartState] = field(default_factory=dict)
+    failing_since: datetime | None = None
+    told_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.parts = {part: PartState() for part in self.source.parts()}
+
+    def step(self) -> datetime:
+        """Poll each part that is due; when the next one is. Raises what log and database raise."""
+        now = self.clock()
+        for part, state in self.parts.items():
+            if state.due_at is None or state.due_at <= now:
+                self._poll(part, state)
+        return min(state.due_at or now for state in self.parts.values())
+
+    def _poll(self, part: str, state: PartState) -> None:
+        if not state.loaded:
+            with self.sessions.begin() as session:
+                state.cursor = cursors.load_cursor(session, self.brand, self.name, part)
+            state.loaded = True
+        try:
+            batch = self.source.poll(part, state.cursor)
+        except PlatformError as error:
+            self._failed(state, error)
+            return
+        self._carry(part, batch)
+        state.cursor = batch.cursor
+        state.failures = 0
+        self.failing_since = None
+        rest = 0.0 if batch.more else self.source.poll_every_s
+        state.due_at = self.clock() + timedelta(seconds=rest)
+
+    def _carry(self, part: str, batch: Batch) -> None:
+        """Make a batch durable: first in the log, then receipts and cursor in one transaction."""
+        now = self.clock()
+        mentions = self._mentions(batch.posts, now)
+        for mention in mentions:
+            self.producer.send(
+                MENTIONS.name, MENTIONS.key(mention), MENTIONS.encode(mention), _headers(mention)
+            )
+        receipts = [
+            Receipt(mention_id=m.id, revision=m.revision, thread=m.thread) for m in mentions
+        ]
+        receipts += [self._reject(rejected) for rejected in batch.rejected]
+        if receipts:
+            self.producer.flush()
+        self.metrics.add("posts_read", len(batch.posts), of=self.name)
+        self.metrics.add("mentions_published", len(mentions), of=self.name)
+        state = self.parts[part]
+        idle = not receipts and batch.gap is None and batch.cursor == state.cursor
+        if idle and self.told_at and now - self.told_at < timedelta(seconds=HEALTH_EVERY_S):
+            return
+        with self.sessions.begin() as session:
+            new = cursors.write_receipts(session, self.brand, self.name, receipts, now)
+            cursors.save_cursor(session, self.brand, self.name, part, batch.cursor, now)
+            self._tell(session, now, new, max((p.published_at for p in batch.posts), default=None))
+            if batch.gap is not None:
+                self._note_gap(session, part, batch.gap, now)
+        self.told_at = now
+
+    def _mentions(self, posts: Sequence[Post], now: datetime) -> list[Mention]:
+        """The posts that concern the brand, as mentions, in their order."""
+        changed = [p for p in posts if p.op is not Op.CREATE]
+        matches = {
+            number: self.matcher.match(post)
+            for number, post in enumerate(posts)
+            if post.op is not Op.DELETE
+        }
+        replying = [
+            p.parent for n, p in enumerate(posts) if p.parent and n in matches and not matches[n]
+        ]
+        threads: Mapping[str, str] = {}
+        ours: frozenset[str] = frozenset()
+        if changed or replying:
+            with self.sessions.begin() as session:
+                ids = [f"{self.source.platform}:{post.native_id}" for post in changed]
+                threads = cursors.known_threads(session, self.brand, ids)
+                ours = cursors.our_replies(session, self.brand, self.source.platform, replying)
+        mentions: list[Mention] = []
+        seen_here: dict[str, str] = {}
+        for number, post in enumerate(posts):
+            known = threads.get(f"{self.source.platform}:{post.native_id}") or seen_here.get(
+                post.native_id
+            )
+            match = matches.get(number)
+            queries: tuple[str, ...]
+            if match:
+                queries = match.queries
+            elif self.source.everything and post.op is not Op.DELETE:
+                queries = (self.name,)
+            elif post.parent in ours:
+                queries = (IN_THREAD,)
+            elif post.op is not Op.CREATE and known is not None:
+                queries = ()
+            else:
+                continue
+            mention = self._mention(post, known, queries, match.terms if match else (), now)
+            seen_here[post.native_id] = mention.thread
+            mentions.append(mention)
+        return mentions
+
+    def _mention(
+        self,
+        post: Post,
+        known_thread: str | None,
+        queries: tuple[str, ...],
+        terms: tuple[str, ...],
+        now: datetime,
+    ) -> Mention:
+        return Mention(
+            brand=self.brand,
+            source=self.name,
+            platform=self.source.platform,
+            native_id=post.native_id,
+            thread=known_thread or post.thread or post.native_id,
+            parent=post.parent,
+            author=post.author,
+            text=post.text[:TEXT_LIMIT],
+            url=post.url,
+            published_at=post.published_at,
+            collected_at=now,
+            op=post.op,
+            revision=post.revision,
+            lang=post.lang,
+            queries=queries,
+            matched=terms,
+            can_reply=post.can_reply,
+            reply_bar=post.reply_bar,
+            address=post.address,
+        )
+
+    def _reject(self, rejected: Rejected) -> Receipt:
+        """Set aside what could not be parsed, under a name that every replay gives again."""
+        digest = hashlib.blake2b(rejected.raw, digest_size=12).hexdigest()
+        mention_id = f"{self.source.platform}:{rejected.native_id or '?' + digest}"
+        headers = {
+            "topic": MENTIONS.name,
+            "brand": self.brand,
+            "source": self.name,
+            "mention": mention_id,
+            "revision": "0",
+            "reason": rejected.reason,
+        }
+        self.producer.send(MENTIONS.dead, mention_id.encode(), rejected.raw, headers)
+        self.metrics.add("posts_rejected", of=self.name)
+        return Receipt(mention_id=mention_id, revision=0, thread="")
+
+    def _failed(self, state: PartState, error: PlatformError) -> None:
+        now = self.clock()
+        first, longest = BACKOFF_S
+        rest = error.retry_after_s or min(longest, first * 2 ** min(state.failures, 16))
+        state.failures += 1
+        state.due_at = now + timedelta(seconds=longest if error.permanent else rest)
+        self.failing_since = self.failing_since or now
+        self.metrics.add("source_errors", of=self.name)
+        logger.warning("source failed", extra={"source": self.name, "reason": str(error)})
+        with self.sessions.begin() as session:
+            health = {
+                "state": "stopped" if error.permanent else "failing",
+                "error": str(error)[:1_000],
+                "failing_since": self.failing_since,
+                "polled_at": now,
+                "next_poll_at": state.due_at,
+                "collected": 0,
+            }
+            cursors.save_health(session, self.brand, self.name, self.source.platform, health)
+            if state.failures == 1:
+                self._note(session, "source.health", now, {"state": health["state"]})
+
+    def _tell(
+        self, session: Session, now: datetime, new: int, last_post_at: datetime | None
+    ) -> None:
+        health = {
+            "state": "ok",
+            "error": "",
+            "failing_since": None,
+            "polled_at": now,
+            "next_poll_at": now + timedelta(seconds=self.source.poll_every_s),
+            "collected": new,
+        } | ({"last_post_at": last_post_at} if last_post_at else {})
+        cursors.save_health(session, self.brand, self.name, self.source.platform, health)
+
+    def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
+        logger.warning("gap", extra={"source": self.name, "part": part, "reason": gap.reason})
+        after = {"part": part, "since": gap.since, "until": gap.until}
+        self._note(session, "source.gap", now, after, gap.reason)
+
+    def _note(
+        self, session: Session, kind: str, now: datetime, after: Mapping[str, object], why: str = ""
+    ) -> None:
+        event = {
+            "subject": self.name,
+            "after": dict(after),
+            "why": {"reason": why} if why else None,
+        }
+        record(session, self.brand, now, "role:collect", kind, [event])
+
+
+def _headers(mention: Mention) -> dict[str, str]:
+    """What the ledger needs of a record that turns out to be unreadable."""
+    return {
+        "brand": mention.brand,
+        "source": mention.source,
+        "mention": mention.id,
+        "revision": str(mention.revision),
+    }
+
+
+def run(
+    collectors: Sequence[Collector],
+    stop: threading.Event,
+    step_done: Callable[[], None],
+    clock: Callable[[], datetime],
+) -> None:
+    """Step the collectors in turn until `stop` is set, resting while none is due."""
+    try:
+        while not stop.is_set():
+            due = min(collector.step() for collector in collectors)
+            step_done()
+            stop.wait(min(1.0, max(0.0, (due - clock()).total_seconds())))
+    finally:
+        for collector in collectors:
+            collector.source.close()

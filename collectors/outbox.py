@@ -1,0 +1,319 @@
+"""SQL of the outbox: claims and what follows an attempt, each one conditional statement.
+
+Every write after a claim carries the claim's epoch: whoever lost the lease changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from collectors.source import Answer
+from collectors.verdicts import Context
+from earshot import lifecycle, rollups
+from earshot.domain import ItemState, ReplyState
+from earshot.lifecycle import Change
+from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
+
+ACTOR = "role:send"
+
+WAITING = (ReplyState.QUEUED, ReplyState.SENT, ReplyState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A reply that this process may work on until `lease_until`, and as it stood before."""
+
+    id: int
+    brand: str
+    item_id: int
+    mention_id: str
+    mention_revision: int
+    source: str
+    state: ReplyState
+    epoch: int
+    lease_until: datetime
+    attempts: int
+    looked: int
+    native_id: str
+    forced: bool
+    then: ItemState
+    answer: Answer
+
+
+def due(session: Session, sources: list[str], now: datetime, limit: int) -> list[int]:
+    """The replies of these sources that something should be done about, longest due first."""
+    lapsed = ReplyRow.lease_until < now
+    return list(
+        session.scalars(
+            select(ReplyRow.id)
+            .where(
+                ReplyRow.source.in_(sources),
+                or_(
+                    ReplyRow.state.in_(WAITING) & or_(ReplyRow.lease_until.is_(None), lapsed),
+                    (ReplyRow.state == ReplyState.SENDING) & lapsed,
+                ),
+                or_(ReplyRow.not_before.is_(None), ReplyRow.not_before <= now),
+            )
+            .order_by(ReplyRow.not_before, ReplyRow.id)
+            .limit(limit)
+        )
+    )
+
+
+def claim(
+    session: Session, reply_id: int, owner: str, now: datetime, lease_s: float
+) -> Claim | None:
+    """Take the lease of a reply; None when somebody else was first or it is withdrawn.
+
+    A queued reply becomes `sending` by this, and with the commit that follows the attempt is
+    on record before the first byte leaves. One found in `sending` belonged to a process that
+    died: whether it got through is unknown.
+    """
+    row = session.get(ReplyRow, reply_id)
+    if row is None or (row.lease_until is not None and row.lease_until >= now):
+        return None
+    state = ReplyState(row.state)
+    if state not in (*WAITING, ReplyState.SENDING):
+        return None
+    lease_until = now + timedelta(seconds=lease_s)
+    columns: dict[str, Any] = {
+        "lease_owner": owner,
+        "lease_epoch": row.lease_epoch + 1,
+        "lease_until": lease_until,
+    }
+    if state is ReplyState.QUEUED:
+        columns |= {
+            "state": ReplyState.SENDING,
+            "attempts": row.attempts + 1,
+            "first_attempt_at": row.first_attempt_at or now,
+            "changed_at": now,
+        }
+    elif state is ReplyState.SENDING:
+        columns |= {"state": ReplyState.UNKNOWN, "error": "the sender ended in mid-attempt"}
+        state = ReplyState.UNKNOWN
+    if not _write(session, reply_id, row.lease_epoch, columns, was=row.state):
+        return None
+    return Claim(
+        id=row.id,
+        brand=row.brand,
+        item_id=row.item_id,
+        mention_id=row.mention_id,
+        mention_revision=row.mention_revision,
+        source=row.source,
+        state=state,
+        epoch=row.lease_epoch + 1,
+        lease_until=lease_until,
+        attempts=row.attempts,
+        looked=row.looked,
+        native_id=row.native_id,
+        forced=row.forced,
+        then=ItemState(row.then),
+        answer=Answer(
+            key=row.key,
+            parent=row.parent,
+            thread=row.thread,
+            text=row.text,
+            since=row.first_attempt_at or now,
+            address=row.address,
+        ),
+    )
+
+
+def _write(
+    session: Session, reply_id: int, epoch: int, columns: dict[str, Any], was: str = ""
+) -> bool:
+    statement = update(ReplyRow).where(ReplyRow.id == reply_id, ReplyRow.lease_epoch == epoch)
+    if was:
+        statement = statement.where(ReplyRow.state == was)
+    changed = session.execute(
+        statement.values(**columns).execution_options(synchronize_session=False)
+    )
+    return bool(changed.rowcount == 1)  # type: ignore[attr-defined]  # an UPDATE has a row count
+
+
+def context_of(session: Session, held: Claim) -> Context:
+    """What the database knows of the mention that is answered."""
+    mention = session.get(MentionRow, (held.brand, held.mention_id))
+    if mention is None:
+        return Context()
+    later = select(MentionRow.id).where(
+        MentionRow.item_id == held.item_id,
+        MentionRow.author_id == mention.author_id,
+        MentionRow.id != mention.id,
+        MentionRow.published_at > mention.published_at,
+        MentionRow.stored_at
+        > select(ReplyRow.created_at).where(ReplyRow.id == held.id).scalar_subquery(),
+        MentionRow.deleted.is_(False),
+    )
+    return Context(
+        deleted=mention.deleted,
+        edited=mention.revision > held.mention_revision,
+        author_wrote_again=bool(session.scalar(select(exists(later)))),
+        can_reply=mention.can_reply,
+        reply_bar=mention.reply_bar,
+    )
+
+
+def wait(
+    session: Session,
+    held: Claim,
+    state: ReplyState,
+    at: datetime,
+    reason: str,
+    now: datetime,
+    *,
+    looked: int = 0,
+) -> bool:
+    """Give the reply back in `state`, to be taken up at `at`."""
+    return _settle(
+        session,
+        held,
+        now,
+        {"state": state, "not_before": at, "error": reason, "looked": looked},
+        {"reason": reason},
+    )
+
+
+def sent(
+    session: Session, held: Claim, native_id: str, url: str, now: datetime, confirm_at: datetime
+) -> bool:
+    """The platform took it: note its name there, and read it back at `confirm_at`."""
+    columns = {
+        "state": ReplyState.SENT,
+        "native_id": native_id,
+        "url": url,
+        "sent_at": now,
+        "not_before": confirm_at,
+        "looked": 0,
+        "error": "",
+    }
+    return _settle(session, held, now, columns, {"native_id": native_id})
+
+
+def failed(session: Session, held: Claim, reason: str, now: datetime) -> bool:
+    """A person has to act: the item goes back to whoever holds it, the text is kept."""
+    if not _settle(
+        session, held, now, {"state": ReplyState.FAILED, "error": reason}, {"reason": reason}
+    ):
+        return False
+    _move_item(session, held, ItemState.ANSWERING, now, {"reply": held.id, "reason": reason})
+    return True
+
+
+def confirmed(
+    session: Session, held: Claim, native_id: str, url: str, seen_at: datetime, now: datetime
+) -> bool:
+    """It stands on the platform since `seen_at`: the clock stops there and the item moves on."""
+    columns = {
+        "state": ReplyState.CONFIRMED,
+        "native_id": native_id,
+        "url": url,
+        "sent_at": min(seen_at, now),
+        "confirmed_at": now,
+        "not_before": None,
+        "error": "",
+    }
+    if not _settle(session, held, now, columns, {"native_id": native_id}):
+        return False
+    item = session.get(ItemRow, held.item_id, populate_existing=True)
+    reply = session.get(ReplyRow, held.id, populate_existing=True)
+    if item is None or reply is None:
+        return True
+    rollups.close_clock(
+        session,
+        rollups.ClosedClock(
+            brand=held.brand,
+            item_id=held.item_id,
+            metric="next" if item.answered_at else "first",
+            team=item.team,
+            topic=item.topic,
+            platform=item.platform,
+            started_at=item.clock_started_at,
+            due_at=item.due_at,
+            stopped_at=min(seen_at, now),
+            person_id=reply.person_id,
+        ),
+    )
+    session.execute(
+        update(AssignmentRow)
+        .where(AssignmentRow.item_id == held.item_id, AssignmentRow.state != "ended")
+        .values(state="ended", ended_at=now, end_reason="answered", lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    extra = {"answered_at": item.answered_at or min(seen_at, now), "assignee_id": None}
+    _move_item(session, held, held.then, now, {"reply": held.id, "confirmed": native_id}, extra)
+    _reopen_if_written_since(session, held, item, seen_at, now)
+    return True
+
+
+def _reopen_if_written_since(
+    session: Session, held: Claim, item: ItemRow, seen_at: datetime, now: datetime
+) -> None:
+    """Queue the item again when its author wrote while our answer was on its way."""
+    since = session.scalar(
+        select(func.min(MentionRow.published_at)).where(
+            MentionRow.item_id == held.item_id,
+            MentionRow.author_id == item.author_id,
+            MentionRow.published_at > seen_at,
+            MentionRow.deleted.is_(False),
+        )
+    )
+    if since is None:
+        return
+    columns = {
+        "clock_started_at": since,
+        "due_at": since + timedelta(seconds=item.target_s) if item.target_s else None,
+        "target": "next",
+        "reopened": item.reopened + 1,
+    }
+    why = {"reason": "the author wrote again while the answer was on its way"}
+    _move_item(session, held, ItemState.QUEUED, now, why, columns)
+
+
+def _settle(
+    session: Session, held: Claim, now: datetime, columns: dict[str, Any], why: dict[str, Any]
+) -> bool:
+    """Write under the claim's epoch, give the lease back, and append the event."""
+    columns |= {"lease_until": None, "lease_owner": "", "changed_at": now}
+    if not _write(session, held.id, held.epoch, columns):
+        return False
+    event = {
+        "item_id": held.item_id,
+        "subject": str(held.id),
+        "before": {"state": held.state},
+        "after": {"state": columns["state"]},
+        "why": why,
+    }
+    lifecycle.record(session, held.brand, now, ACTOR, f"reply.{columns['state']}", [event])
+    return True
+
+
+def _move_item(
+    session: Session,
+    held: Claim,
+    to: ItemState,
+    now: datetime,
+    why: dict[str, Any],
+    columns: dict[str, Any] | None = None,
+) -> None:
+    """Move the item along, unless somebody has taken it elsewhere in the meantime."""
+    change = Change(
+        item_id=held.item_id,
+        brand=held.brand,
+        actor=ACTOR,
+        at=now,
+        to=to,
+        why=why,
+        columns=columns or {},
+    )
+    try:
+        lifecycle.move(session, change)
+    except lifecycle.Forbidden as error:
+        # closed by hand while the answer was on its way: the reply's own event tells the story
+        event = {"item_id": held.item_id, "subject": str(held.id), "why": {"reason": str(error)}}
+        lifecycle.record(session, held.brand, now, ACTOR, "item.kept", [event])

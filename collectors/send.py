@@ -1,0 +1,191 @@
+"""Shell: carry replies from the outbox to the platform, and read them back.
+
+    claim (commit) → read the thread → decide → one attempt → settle (commit)
+    claim (commit) → read the thread → confirmed | look again | queue again | ask a person
+
+The intent is on record before any network call, one attempt at a time under a lease; an
+attempt without a clear answer is read back before anything is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from collectors import outbox, verdicts
+from collectors.outbox import Claim
+from collectors.source import PlatformError, Responder, Sent, Thread
+from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
+from earshot.db import Sessions
+from earshot.domain import ReplyState
+from earshot.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+BATCH = 20
+"""How many due replies one tick takes up."""
+
+CALL_S = 20.0
+"""The longest that reading and sending may take in all: less lease than this is too little."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The responders by source name, and what their work is recorded with."""
+
+    responders: Mapping[str, Responder]
+    sessions: Sessions
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    owner: str
+    lease_s: float
+    confirm_after_s: float
+
+    def tick(self) -> int:
+        """Take up what is due; how many replies that were. Raises what the database raises."""
+        now = self.clock()
+        with self.sessions.begin() as session:
+            ids = outbox.due(session, list(self.responders), now, BATCH)
+        return sum(self._take_up(reply_id) for reply_id in ids)
+
+    def _take_up(self, reply_id: int) -> bool:
+        with self.sessions.begin() as session:
+            held = outbox.claim(session, reply_id, self.owner, self.clock(), self.lease_s)
+        if held is None:
+            return False
+        responder = self.responders[held.source]
+        if held.state is ReplyState.QUEUED:
+            self._attempt(held, responder)
+        else:
+            self._look(held, responder)
+        return True
+
+    # ------------------------------------------------------------ sending
+
+    def _attempt(self, held: Claim, responder: Responder) -> None:
+        try:
+            thread = responder.read(held.answer)
+        except PlatformError as error:
+            self._not_attempted(held, error)
+            return
+        with self.sessions.begin() as session:
+            context = outbox.context_of(session, held)
+        verdict = verdicts.before_sending(
+            held.answer, thread, context, forced=held.forced, attempts=held.attempts
+        )
+        match verdict:
+            case Stands(seen=seen):
+                self._confirm(held, Confirmed(seen=seen))
+                return
+            case Stop(reason=reason):
+                self._fail(held, reason)
+                return
+            case verdicts.Proceed():
+                pass
+        if held.lease_until - self.clock() < timedelta(seconds=CALL_S):
+            # we were held up; an attempt now might overlap with the next owner's
+            self._wait(held, ReplyState.QUEUED, self.clock(), "held up before the attempt")
+            return
+        outcome = responder.send(held.answer)
+        now = self.clock()
+        result = verdicts.after_attempt(
+            outcome,
+            attempts=held.attempts + 1,
+            now=now,
+            settle_s=responder.settle_s,
+            confirm_after_s=self.confirm_after_s,
+        )
+        match result:
+            case Sent(native_id=native_id, url=url):
+                self.metrics.add("replies_sent", of=held.source)
+                confirm_at = now + timedelta(seconds=max(self.confirm_after_s, responder.settle_s))
+                with self.sessions.begin() as session:
+                    outbox.sent(session, held, native_id, url, now, confirm_at)
+            case Queue(at=at, reason=reason):
+                self._wait(held, ReplyState.QUEUED, at, reason)
+            case Look(at=at, reason=reason):
+                self.metrics.add("replies_unknown", of=held.source)
+                self._wait(held, ReplyState.UNKNOWN, at, reason)
+            case Fail(reason=reason):
+                self._fail(held, reason)
+
+    def _not_attempted(self, held: Claim, error: PlatformError) -> None:
+        """The thread could not be read before sending: nothing was posted by this claim."""
+        after_earlier = held.attempts > 0
+        if error.permanent or held.attempts + 1 >= verdicts.ATTEMPTS:
+            self._fail(held, str(error))
+            return
+        rest = error.retry_after_s or min(300.0, 2.0 ** (held.attempts + 1))
+        at = self.clock() + timedelta(seconds=rest)
+        logger.warning(
+            "thread unreadable before sending",
+            extra={"reply": held.id, "earlier_attempts": after_earlier, "reason": str(error)},
+        )
+        self._wait(held, ReplyState.QUEUED, at, str(error))
+
+    # ------------------------------------------------------------ reading back
+
+    def _look(self, held: Claim, responder: Responder) -> None:
+        now = self.clock()
+        try:
+            thread: Thread = responder.read(held.answer)
+        except PlatformError as error:
+            verdict: Confirmed | Queue | Look | Fail = verdicts.after_unreadable(
+                str(error), failures=held.looked, now=now, retry_after_s=error.retry_after_s
+            )
+        else:
+            verdict = verdicts.after_reading(
+                held.answer,
+                held.native_id,
+                thread,
+                looked=held.looked,
+                now=now,
+                settle_s=responder.settle_s,
+            )
+        match verdict:
+            case Confirmed():
+                self._confirm(held, verdict)
+            case Queue(at=at, reason=reason):
+                self._wait(held, ReplyState.QUEUED, at, reason)
+            case Look(at=at, reason=reason):
+                state = ReplyState.SENT if held.native_id else ReplyState.UNKNOWN
+                self._wait(held, state, at, reason, looked=held.looked + 1)
+            case Fail(reason=reason):
+                self._fail(held, reason)
+
+    # ------------------------------------------------------------ settling
+
+    def _confirm(self, held: Claim, verdict: Confirmed) -> None:
+        seen = verdict.seen
+        self.metrics.add("replies_confirmed", of=held.source)
+        with self.sessions.begin() as session:
+            outbox.confirmed(session, held, seen.native_id, seen.url, seen.at, self.clock())
+
+    def _wait(
+        self, held: Claim, state: ReplyState, at: datetime, reason: str, *, looked: int = 0
+    ) -> None:
+        with self.sessions.begin() as session:
+            outbox.wait(session, held, state, at, reason, self.clock(), looked=looked)
+
+    def _fail(self, held: Claim, reason: str) -> None:
+        logger.warning("reply needs a person", extra={"reply": held.id, "reason": reason})
+        self.metrics.add("replies_failed", of=held.source)
+        with self.sessions.begin() as session:
+            outbox.failed(session, held, reason, self.clock())
+
+
+def run(
+    sender: Sender, stop: threading.Event, every_s: float, step_done: Callable[[], None]
+) -> None:
+    """Tick until `stop` is set; an attempt in hand is finished first."""
+    try:
+        while not stop.is_set():
+            worked = sender.tick()
+            step_done()
+            stop.wait(0.0 if worked else every_s)
+    finally:
+        for responder in sender.responders.values():
+            responder.close()
