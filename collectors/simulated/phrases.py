@@ -1,6 +1,6 @@
 """What is said, and in which words: the sentences of each language, kind and topic.
 
-The material stands in `phrases/<language>.toml` as templates with slots. They are filled
+The material stands in `wordings/<language>.toml` as templates with slots. They are filled
 once, with a fixed number of sentences per pool, so that saying one costs an index.
 """
 
@@ -67,7 +67,7 @@ _MOOD = {
 
 @cache
 def _book(lang: str) -> dict[str, dict[str, list[str]]]:
-    text = (files("collectors.simulated") / "phrases" / f"{lang}.toml").read_text("utf-8")
+    text = (files("collectors.simulated") / "wordings" / f"{lang}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 
