@@ -1,0 +1,66 @@
+"""What every role of the system is run with: a stop flag, metrics, probes, and a clock."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from earshot.settings import Settings
+from earshot.telemetry import HealthServer, Metrics, Probe, set_up_logging
+
+logger = logging.getLogger(__name__)
+
+ROLES = ("collect", "classify", "route", "sweep", "send", "serve", "crew")
+"""Every role, in the order in which they are told to stop: what takes in goes first."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Running:
+    """One role while it runs. `stop` is set by SIGTERM and SIGINT."""
+
+    name: str
+    stop: threading.Event
+    probe: Probe
+    metrics: Metrics
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@contextmanager
+def running(settings: Settings, name: str, *, supervised: bool = False) -> Iterator[Running]:
+    """Set up logs, signals, probes and metrics of the role `name`, and take them down."""
+    set_up_logging(name, style=settings.telemetry.format, level=settings.telemetry.level)
+    if supervised:
+        die_with_parent()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    metrics, probe = Metrics(name), Probe(time.monotonic)
+    port = settings.telemetry.port and settings.telemetry.port + ROLES.index(name)
+    server = HealthServer(settings.telemetry.host, port, probe, metrics)
+    logger.info("started", extra={"port": server.port})
+    try:
+        yield Running(name, stop, probe, metrics)
+    finally:
+        server.close()
+        logger.info("stopped")
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the supervisor is gone, however it went.
+
+    Linux only (prctl(2), PR_SET_PDEATHSIG); elsewhere an orphan goes on until it is stopped.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
