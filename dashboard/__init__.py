@@ -1,1 +1,47 @@
-"""The desk: people triage, answer and measure."""
+"""The desk: people triage, answer and measure. `create_app` makes the Flask application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+from dashboard import auth, errors, formats, home, me, security, static_urls, words
+from dashboard.desk import EXTENSION, Desk, WebSettings
+from earshot.brand import Brand
+from earshot.db import Sessions
+
+PAGES = (home.pages, auth.pages, me.pages)
+
+
+def create_app(
+    *,
+    sessions: Sessions,
+    readers: Sessions,
+    brands: Mapping[str, Brand],
+    web: WebSettings,
+    clock: Callable[[], datetime],
+) -> Flask:
+    """The desk as a WSGI application.
+
+    `sessions` write and `readers` only read the database; `brands` maps a slug to what its
+    operator wrote; `clock` answers the time now, aware and in UTC.
+    """
+    app = Flask(__name__)
+    app.extensions[EXTENSION] = Desk(
+        sessions=sessions, readers=readers, brands=brands, web=web, clock=clock
+    )
+    app.jinja_options["undefined"] = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    errors.set_up(app)
+    security.set_up(app, secret_key=web.secret_key, secure_cookies=web.secure_cookies)
+    words.set_up(app)
+    auth.set_up(app)
+    formats.set_up(app)
+    static_urls.install(app)
+    for pages in PAGES:
+        app.register_blueprint(pages)
+    return app
