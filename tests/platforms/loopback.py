@@ -83,6 +83,7 @@ class Loopback:
         self.lock = threading.RLock()
         self._mishaps: deque[Mishap] = deque()
         self._closing = threading.Event()
+        self.connections: set[socket.socket] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -121,6 +122,9 @@ class Loopback:
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
+        for connection in tuple(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -142,6 +146,10 @@ def _handler(platform: Loopback) -> Callable[..., BaseHTTPRequestHandler]:
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: `requests` is the log."""
+
+        def setup(self) -> None:
+            super().setup()
+            platform.connections.add(self.connection)
 
         def do(self) -> None:
             parts = urlsplit(self.path)
@@ -179,6 +187,7 @@ def _handler(platform: Loopback) -> Callable[..., BaseHTTPRequestHandler]:
         do_GET = do_POST = do  # noqa: N815 - the names that http.server calls
 
         def finish(self) -> None:
+            platform.connections.discard(self.connection)
             with suppress(OSError, ValueError):
                 super().finish()
 

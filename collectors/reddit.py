@@ -1,0 +1,193 @@
+"""Reddit through praw: subreddits or the inbox, and comments in answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+from praw.exceptions import PRAWException, RedditAPIException
+from prawcore.exceptions import (
+    BadJSON,
+    OAuthException,
+    PrawcoreException,
+    RequestException,
+    ResponseException,
+    TooManyRequests,
+)
+
+from collectors import reddit_posts
+from collectors.reddit_client import RedditConfig, Unanswered, connect, explain, patience_s, reading
+from collectors.resume import Page, walk_back
+from collectors.source import (
+    Answer,
+    Batch,
+    Cursor,
+    Limit,
+    Outcome,
+    PlatformError,
+    Refused,
+    Sent,
+    Thread,
+    Unknown,
+)
+from collectors.transport import never_sent
+
+_PAGE = 100
+_LIMITS = (Limit(name="client", requests=100, per_s=60.0),)
+_WINDOW_S = 600.0
+_MISREAD = (KeyError, ValueError, AssertionError)
+"""What praw raises on headers and answers that are not Reddit's."""
+
+
+class RedditSource:
+    """Every comment and submission of a set of subreddits, or the mentions of our account.
+
+    One combined listing for all subreddits: its comments come from every depth.
+    """
+
+    platform = "reddit"
+    limits: Sequence[Limit] = _LIMITS
+
+    def __init__(self, config: RedditConfig) -> None:
+        self.everything = config.inbox
+        self.poll_every_s = config.poll_every_s
+        joined = "+".join(config.subreddits)
+        self._paths = (
+            {"mentions": "message/mentions"}
+            if config.inbox
+            else {"comments": f"r/{joined}/comments/", "submissions": f"r/{joined}/new/"}
+        )
+        self._session = requests.Session()
+        self._reddit = connect(config, self._session)
+
+    def parts(self) -> Sequence[str]:
+        return tuple(self._paths)
+
+    def poll(self, part: str, cursor: Cursor | None) -> Batch:
+        def page(token: str | None, _: Sequence[str]) -> Page:
+            return self._page(part, token)
+
+        # Listings hold about a thousand things. Removed ones are left out of that, so an
+        # end after a full page or more may be where Reddit cut it off.
+        return walk_back(cursor, page, where=f"reddit {part}", window=_PAGE)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _page(self, part: str, token: str | None) -> Page:
+        params: dict[str, str | int] = {"limit": _PAGE}
+        if token:
+            params["after"] = token
+        with reading(part):
+            _pace(self._reddit.auth.limits)
+            listing = self._reddit.request(method="GET", path=self._paths[part], params=params)
+            return Page(rows=reddit_posts.rows(listing), next=listing["data"]["after"])
+
+
+def _pace(limits: Mapping[str, Any]) -> None:
+    """Stop before prawcore would sleep in here until the window ends."""
+    if limits["remaining"] is not None and limits["remaining"] <= 0:
+        raise PlatformError("Reddit: this window's requests are used up", retry_after_s=_WINDOW_S)
+
+
+class RedditResponder:
+    """Comments as our account. Reddit has no idempotency: a doubt is `Unknown`."""
+
+    platform = "reddit"
+    settle_s = 30.0
+    length_limit = 10_000
+
+    def __init__(self, config: RedditConfig) -> None:
+        if not config.may_write:
+            raise ValueError(
+                "replying on Reddit needs username, and password or refresh_token: set them, "
+                "or leave this source without answers"
+            )
+        self._username = config.username
+        self._session = requests.Session()
+        self._reddit = connect(config, self._session)
+
+    def send(self, answer: Answer) -> Outcome:
+        parent = answer.address.get("thing", answer.parent)
+        data = {"thing_id": parent, "text": answer.text}
+        try:
+            body = self._reddit.request(method="POST", path="api/comment/", data=data)
+        except Unanswered as error:
+            if error.__cause__ and never_sent(error.__cause__):
+                return Refused(reason="Reddit could not be reached", permanent=False)
+            return Unknown(reason=f"no clear answer from Reddit ({error})")
+        except (PrawcoreException, PRAWException, *_MISREAD) as error:
+            return _classify(error)
+        return _outcome(body)
+
+    def read(self, answer: Answer) -> Thread:
+        """The post to answer, the comments below it, and our own newest ones in the thread."""
+        parent = answer.address.get("thing", answer.parent)
+        with reading("thread"):
+            found = self._get("api/info/", id=parent)["data"]["children"]
+            thing = found[0]["data"] if found else None
+            below = [*self._tree(answer.thread, parent), *self._ours(answer.thread)]
+            posts = {raw["name"]: reddit_posts.seen(raw, self._username) for raw in below}
+            gone = thing is None or reddit_posts.is_gone(thing)
+            text = "" if thing is None or gone else reddit_posts.text_of(thing)
+        posts.pop(parent, None)
+        return Thread(gone=gone, text=text, posts=sorted(posts.values(), key=lambda post: post.at))
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _tree(self, thread: str, parent: str) -> Sequence[Mapping[str, Any]]:
+        focus = {"comment": parent.removeprefix("t1_")} if parent.startswith("t1_") else {}
+        path = f"comments/{thread.removeprefix('t3_')}/"
+        answer = self._get(path, limit=500, sort="new", **focus)
+        return list(reddit_posts.comments_below(answer[1]))
+
+    def _ours(self, thread: str) -> Sequence[Mapping[str, Any]]:
+        # A busy tree hides its newest comments behind "more"; our own page shows them all.
+        listing = self._get(f"user/{self._username}/comments/", limit=_PAGE, sort="new")
+        children = (child["data"] for child in listing["data"]["children"])
+        return [thing for thing in children if thing["link_id"] == thread]
+
+    def _get(self, path: str, **params: str | int) -> Any:
+        return self._reddit.request(method="GET", path=path, params=params)
+
+
+def _outcome(body: Any) -> Outcome:
+    """What Reddit's answer to a comment proves. Pure."""
+    answer = body.get("json", {}) if isinstance(body, dict) else {}
+    if answer.get("errors"):
+        errors = [(str(error[0]), str(error[1])) for error in answer["errors"]]
+        return _refusal(errors, answer.get("ratelimit"))
+    things = (answer.get("data") or {}).get("things") or ()
+    if not things:
+        # A quarantined subreddit takes the comment and shows nothing.
+        return Unknown(reason="Reddit took the comment and did not show it")
+    post = reddit_posts.parse(things[0]["data"])
+    return Sent(native_id=post.native_id, url=post.url)
+
+
+def _refusal(errors: Sequence[tuple[str, str]], wait_s: float | None) -> Refused:
+    codes = [code for code, _ in errors]
+    if "RATELIMIT" in codes:
+        return Refused(
+            reason="Reddit lets this account comment only now and then (RATELIMIT)",
+            permanent=False,
+            retry_after_s=float(wait_s) if wait_s else 60.0,
+        )
+    return Refused(reason=f"Reddit refused the comment: {', '.join(codes)}", permanent=True)
+
+
+def _classify(error: Exception) -> Outcome:
+    """What a failed request proves. Pure."""
+    if isinstance(error, TooManyRequests):
+        reason = "Reddit's rate limit (429)"
+        return Refused(reason=reason, permanent=False, retry_after_s=patience_s(error))
+    if isinstance(error, RequestException):
+        return Refused(reason="signing in to Reddit got no answer", permanent=False)
+    if isinstance(error, RedditAPIException):
+        return _refusal([(item.error_type, "") for item in error.items], None)
+    if isinstance(error, OAuthException | ResponseException) and not isinstance(error, BadJSON):
+        told = explain(error, "comment")
+        return Refused(reason=str(told), permanent=told.permanent)
+    return Unknown(reason=f"Reddit's answer can't be read ({type(error).__name__})")

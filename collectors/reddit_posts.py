@@ -1,0 +1,144 @@
+"""Reddit's JSON to posts. Pure.
+
+Things are named by fullnames: `t1_…` a comment, `t3_…` a submission, `t2_…` an account.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from collectors.bounds import RAW_LIMIT, clean_name, clean_text, clean_url
+from collectors.resume import Row
+from collectors.source import Post, Rejected, Seen
+from earshot.domain import TOMBSTONE, Author, Op
+
+_SITE = "https://www.reddit.com"
+_GONE = {"[deleted]", "[removed]"}
+_IN_CONTEXT = re.compile(r"/comments/([0-9a-z]+)/")
+_DELETED = Author(id="", name="[deleted]")
+
+
+def rows(listing: Any) -> list[Row]:
+    """Every thing of one listing, newest first; one that can't be parsed is a `Rejected`.
+
+    The mark holds the revision: an edited or removed comment is found again as new.
+    """
+    return [_row(child) for child in listing["data"]["children"]]
+
+
+def _row(child: Any) -> Row:
+    thing = child.get("data") if isinstance(child, dict) else None
+    name = str(thing.get("name", "")) if isinstance(thing, dict) else ""
+    try:
+        post = parse(child["data"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+        reason = f"not a thing of Reddit: {type(error).__name__} {error}"
+        kept = msgspec.json.encode(child)[:RAW_LIMIT]
+        return Row(mark=name, found=Rejected(raw=kept, reason=reason, native_id=name))
+    return Row(mark=f"{name}.{post.revision}" if post.revision else name, found=post)
+
+
+def parse(thing: Mapping[str, Any]) -> Post:
+    """A comment, a submission or a comment in the inbox. Raises KeyError and the like."""
+    name: str = thing["name"]
+    op, revision = _revision(thing)
+    bar = _bar(thing)
+    return Post(
+        native_id=name,
+        thread=_thread(thing),
+        parent=thing.get("parent_id") or "",
+        author=_DELETED if op is Op.DELETE else _author(thing),
+        text="" if op is Op.DELETE else text_of(thing),
+        url=clean_url(_SITE + (thing.get("permalink") or thing.get("context") or "")),
+        published_at=datetime.fromtimestamp(thing["created_utc"], UTC),
+        op=op,
+        revision=revision,
+        can_reply=not bar,
+        reply_bar=bar,
+        address={"thing": name},
+    )
+
+
+def _revision(thing: Mapping[str, Any]) -> tuple[Op, int]:
+    if is_gone(thing):
+        return Op.DELETE, TOMBSTONE
+    edited = thing.get("edited") or 0
+    # Things edited before 2011 say True, where later ones say when (seconds since 1970).
+    return (Op.EDIT, int(edited)) if edited else (Op.CREATE, 0)
+
+
+def is_gone(thing: Mapping[str, Any]) -> bool:
+    """True if the author deleted the thing or a moderator removed it."""
+    words = thing["body"] if "body" in thing else thing.get("selftext", "")
+    return words in _GONE or bool(thing.get("removed_by_category"))
+
+
+def _thread(thing: Mapping[str, Any]) -> str:
+    if thing["name"].startswith("t3_"):
+        return str(thing["name"])
+    if link := thing.get("link_id"):
+        return str(link)
+    # The inbox leaves the submission out; only the path of its context names it.
+    found = _IN_CONTEXT.search(thing.get("context") or "")
+    if not found:
+        raise ValueError("neither link_id nor context names the submission")
+    return f"t3_{found[1]}"
+
+
+def _author(thing: Mapping[str, Any]) -> Author:
+    name = clean_name(thing.get("author") or "")
+    if not name or name in _GONE:
+        return _DELETED
+    return Author(
+        id=thing.get("author_fullname") or f"u/{name}",
+        name=name,
+        handle=name,
+        url=clean_url(f"{_SITE}/user/{name}"),
+    )
+
+
+def text_of(thing: Mapping[str, Any]) -> str:
+    """A comment's words, or a submission's title and text."""
+    if "body" in thing:
+        return clean_text(thing["body"])
+    return clean_text("\n\n".join(filter(None, (thing["title"], thing.get("selftext")))))
+
+
+def _bar(thing: Mapping[str, Any]) -> str:
+    if is_gone(thing):
+        return "the post is gone"
+    if thing.get("locked"):
+        return "a moderator locked the thread"
+    return "the thread is archived" if thing.get("archived") else ""
+
+
+def seen(thing: Mapping[str, Any], username: str) -> Seen:
+    """A comment as read back."""
+    author = thing.get("author") or ""
+    return Seen(
+        native_id=thing["name"],
+        parent=thing["parent_id"],
+        text=text_of(thing),
+        at=datetime.fromtimestamp(thing["created_utc"], UTC),
+        ours=author.casefold() == username.casefold(),
+        author=thing.get("author_fullname") or author,
+        url=clean_url(_SITE + (thing.get("permalink") or "")),
+    )
+
+
+def comments_below(listing: Any) -> Iterator[Mapping[str, Any]]:
+    """Every comment of a tree, at every depth; `more` stubs are left out."""
+    waiting = list(listing["data"]["children"])
+    while waiting:
+        child = waiting.pop()
+        if child["kind"] != "t1":
+            continue
+        yield child["data"]
+        replies = child["data"].get("replies")
+        if replies:
+            waiting += replies["data"]["children"]
