@@ -1,0 +1,112 @@
+"""What a producer has sent and does not know to be durable: bounded, watched, and checked.
+
+A client library that buffers without a bound, and may wait for ever, stands behind this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from earshot.log import PublishFailed
+
+_PAUSE_S = 0.002
+
+
+class Acknowledgement(Protocol):
+    """The promise of an answer for one record: a failed one carries its exception."""
+
+    @property
+    def is_done(self) -> bool: ...
+
+    @property
+    def exception(self) -> BaseException | None: ...
+
+
+class InFlight:
+    """The records sent since the last flush, oldest first.
+
+    A record without any answer for `patience_s` seconds means that the client is stuck: then
+    `room` and `settle` raise, and the process should end and be started anew. `where` names
+    the broker in messages.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        most_records: int,
+        most_bytes: int,
+        patience_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._where = where
+        self._most_records = most_records
+        self._most_bytes = most_bytes
+        self._patience_s = patience_s
+        self._clock = clock
+        self._sleep = sleep
+        self._waiting: deque[tuple[float, int, Acknowledgement]] = deque()
+        self._failed = 0
+        self._reason: BaseException | None = None
+        self.bytes = 0
+
+    def add(self, size: int, acknowledgement: Acknowledgement) -> None:
+        self._waiting.append((self._clock(), size, acknowledgement))
+        self.bytes += size
+
+    def room(self) -> None:
+        """Wait until there is room for one more record. Raises PublishFailed when stuck."""
+        while len(self._waiting) >= self._most_records or self.bytes >= self._most_bytes:
+            self._sweep()
+            if len(self._waiting) < self._most_records and self.bytes < self._most_bytes:
+                return
+            self._watch()
+            self._sleep(_PAUSE_S)
+
+    def settle(self) -> None:
+        """Count what is answered; forget everything. Raises PublishFailed unless all is durable."""
+        self._sweep()
+        unanswered, failed, reason = len(self._waiting), self._failed, self._reason
+        self._waiting.clear()
+        self.bytes = self._failed = 0
+        self._reason = None
+        if failed:
+            raise PublishFailed(
+                f"{failed} records were refused or not delivered to Kafka at {self._where}:"
+                f" {_described(reason)}; send them again once that is mended"
+            ) from reason
+        if unanswered:
+            raise PublishFailed(
+                f"{unanswered} records got no answer from Kafka at {self._where} in time: check"
+                " that the broker runs, and send them again"
+            )
+
+    def _sweep(self) -> None:
+        waiting: deque[tuple[float, int, Acknowledgement]] = deque()
+        for entry in self._waiting:
+            _, size, acknowledgement = entry
+            if not acknowledgement.is_done:
+                waiting.append(entry)
+                continue
+            self.bytes -= size
+            if acknowledgement.exception is not None:
+                self._failed += 1
+                self._reason = acknowledgement.exception
+        self._waiting = waiting
+
+    def _watch(self) -> None:
+        age = self._clock() - self._waiting[0][0]
+        if age > self._patience_s:
+            raise PublishFailed(
+                f"the oldest of {len(self._waiting)} records got no answer from Kafka at"
+                f" {self._where} for {age:.0f} s, longer than the client should ever take: end"
+                " this process and start it again"
+            )
+
+
+def _described(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
