@@ -8,12 +8,12 @@ from datetime import datetime
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from dashboard import auth, errors, formats, home, me, security, static_urls, words
+from dashboard import auth, errors, formats, home, live, me, security, static_urls, words
 from dashboard.desk import EXTENSION, Desk, WebSettings
 from earshot.brand import Brand
 from earshot.db import Sessions
 
-PAGES = (home.pages, auth.pages, me.pages)
+PAGES = (home.pages, auth.pages, me.pages, live.pages)
 
 
 def create_app(

@@ -1,0 +1,64 @@
+"""What open pages are told of the event table: ids and counts, never content. Pure.
+
+A page that hears of an item asks for it, and permissions are checked then. Everything
+that happened in one beat is one message, so that it arrives whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+NEW_KINDS = frozenset({"item.created", "item.new", "mention.new"})
+"""Events after which an item stands in triage that did not stand there before."""
+
+NEW_IDS = 50
+CHANGED_IDS = 200
+"""How many ids a message names; beyond, a page reads its list anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One event as far as pages are told. `client` names the browser tab that acted, if any."""
+
+    seq: int
+    brand: str
+    kind: str
+    item_id: int | None
+    subject: str
+    actor: str
+    client: str = ""
+
+
+def told(happenings: Iterable[Happening]) -> dict[str, Any]:
+    """The message to the pages of one brand; empty when nothing concerns them.
+
+    `mention.new` {n, ids}: items that arrived, the newest ids. `item.changed` {n, items: [{id,
+    by, client}]}: items that changed, each once, by its last change. `source.health`
+    {sources}: names. Ids are text: they have more digits than a number of JavaScript keeps.
+    """
+    new: dict[int, None] = {}
+    changed: dict[int, dict[str, str]] = {}
+    sources: dict[str, None] = {}
+    for happening in happenings:
+        item = happening.item_id
+        if happening.kind.startswith("source."):
+            sources[happening.subject] = None
+        elif item is None:
+            continue
+        elif happening.kind in NEW_KINDS:
+            new[item] = None
+        else:
+            changed.pop(item, None)
+            changed[item] = {"id": str(item), "by": happening.actor, "client": happening.client}
+    message: dict[str, Any] = {}
+    if new:
+        message["mention.new"] = {"n": len(new), "ids": [str(item) for item in new][-NEW_IDS:]}
+    # A page that fetches a new item gets it as it stands now.
+    rest = [change for item, change in changed.items() if item not in new]
+    if rest:
+        message["item.changed"] = {"n": len(rest), "items": rest[-CHANGED_IDS:]}
+    if sources:
+        message["source.health"] = {"sources": sorted(sources)}
+    return message
