@@ -34,7 +34,7 @@ def open_log(settings: Settings, role: str) -> Log:
             url.removeprefix(KAFKA),
             f"earshot-{role}",
             replication_factor=settings.log.replication,
-            **{name: value for name, value in given.items() if value},
+            **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]  # all are the security options
         )
     else:
         raise SettingsError(

@@ -145,6 +145,16 @@ class Settings(_Section, frozen=True):
     def database_url(self) -> str:
         return self.database.url or f"sqlite:///{self.home_path / 'earshot.db'}"
 
+    def resolve(self, path: str) -> Path:
+        """A path of the settings: as it stands, or below the product's folder.
+
+        So that the files that are shipped are found from whichever folder a role is started.
+        """
+        given = Path(path)
+        if given.is_absolute() or given.exists():
+            return given
+        return Path(__file__).resolve().parent.parent / given
+
     def entries(self) -> tuple[SourceEntry, ...]:
         """The configured sources, in the order of the file. Raises SettingsError."""
         return tuple(_entry(name, raw) for name, raw in self.sources.items())

@@ -1,0 +1,231 @@
+"""Commands that are no roles: train, check, ledger, dead letters, schema, people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from earshot import brand as brands_file
+from earshot import connect, schema
+from earshot import db as database
+from earshot import ledger as books
+from earshot.cli.complaints import in_words
+from earshot.cli.sources import build_sources
+from earshot.domain import Role
+from earshot.settings import Settings
+from earshot.tables import PersonRow
+
+
+@contextmanager
+def _session(settings: Settings) -> Iterator[Session]:
+    """One transaction on the settings' database, its schema checked, errors in words."""
+    with in_words(settings):
+        engine = connect.open_database(settings)
+        schema.require(engine)
+        with database.open_sessions(engine).begin() as session:
+            yield session
+
+
+@click.command()
+@click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def train(labels: Path, out: Path) -> None:
+    """Train a model from LABELS, a CSV with the columns text, task and label.
+
+    What the file does not teach stays as in the model that is shipped. Set classify.model to
+    the file that is written to use it.
+    """
+    from classifier.labelled import BadLabels
+    from classifier.train import train_labels
+
+    try:
+        report = train_labels(labels, out)
+    except (BadLabels, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(report)
+
+
+@click.command()
+@click.pass_obj
+def check(settings: Settings) -> None:
+    """Read every setting, brand and policy, and say what is wrong with them."""
+    from router.policy_file import load_policies
+
+    with in_words(settings):
+        brands = brands_file.load(settings.resolve(settings.brands))
+        load_policies(settings.resolve(settings.brands), brands)
+        sources = build_sources(settings)
+        from collectors.matching import compile_queries
+
+        for brand in brands.values():
+            compile_queries(brand.queries)
+    click.echo(f"{len(brands)} brands and {len(sources)} sources are as they should be")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@click.option("--since", default="", metavar="DAY", help="Only days from this one on (ISO, UTC).")
+@click.pass_obj
+def ledger(settings: Settings, as_json: bool, since: str) -> None:  # noqa: FBT001 -- click passes options by name
+    """Prove that all that was collected is accounted for; exit code 1 when it is not."""
+    with _session(settings) as session:
+        log = connect.open_log(settings, "ledger")
+        drawn = books.draw_up(session, lambda: books.in_flight(log), since)
+        log.close()
+    if as_json:
+        click.echo(msgspec.json.encode(drawn.to_json()))
+    else:
+        for line in books.in_words(drawn):
+            click.echo(line)
+    if drawn.difference:
+        sys.exit(1)
+
+
+@click.group("db")
+def db() -> None:
+    """Bring the database's schema up to date, or say where it stands."""
+
+
+@db.command()
+@click.argument("revision", default="head")
+@click.pass_obj
+def upgrade(settings: Settings, revision: str) -> None:
+    """Bring the schema to REVISION (head: the newest)."""
+    with in_words(settings):
+        engine = connect.open_database(settings)
+        schema.upgrade(engine, revision)
+        click.echo(f"the schema is at {schema.current(engine)}")
+
+
+@db.command()
+@click.pass_obj
+def current(settings: Settings) -> None:
+    """Say which revision the schema is at, and which this version needs."""
+    with in_words(settings):
+        found = schema.current(connect.open_database(settings))
+        click.echo(f"the schema is at {found or 'nothing'}, needed is {schema.newest()}")
+
+
+@click.group()
+def dead() -> None:
+    """See, retry and drop records that could not be handled."""
+
+
+@dead.command("list")
+@click.option("--limit", default=50, show_default=True)
+@click.pass_obj
+def list_(settings: Settings, limit: int) -> None:
+    """List the dead letters that wait, oldest first."""
+    from earshot import dead_letters
+
+    with _session(settings) as session:
+        for letter in dead_letters.waiting(session, limit=limit):
+            click.echo(
+                f"{letter.id}\t{letter.topic}\t{letter.brand}\t{letter.source}\t"
+                f"{letter.mention_id}\t{letter.reason}"
+            )
+
+
+@dead.command()
+@click.argument("ids", nargs=-1, type=int, required=True)
+@click.pass_obj
+def retry(settings: Settings, ids: tuple[int, ...]) -> None:
+    """Give the dead letters IDS back to their topic."""
+    from earshot import dead_letters
+
+    with _session(settings) as session:
+        done = dead_letters.want_retry(session, ids, "role:cli", datetime.now(UTC))
+    click.echo(f"{done} of {len(ids)} will be retried")
+
+
+@dead.command()
+@click.argument("ids", nargs=-1, type=int, required=True)
+@click.pass_obj
+def drop(settings: Settings, ids: tuple[int, ...]) -> None:
+    """Drop the dead letters IDS; the ledger goes on counting them."""
+    from earshot import dead_letters
+
+    with _session(settings) as session:
+        done = dead_letters.drop(session, ids, "role:cli", datetime.now(UTC))
+    click.echo(f"{done} of {len(ids)} dropped")
+
+
+@click.group()
+def person() -> None:
+    """People who can sign in."""
+
+
+@person.command()
+@click.argument("email")
+@click.argument("name")
+@click.option("--brand", required=True)
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice([r.value for r in Role]), required=True
+)
+@click.option("--team", "teams", multiple=True)
+@click.option("--lang", "langs", multiple=True, default=("en",), show_default=True)
+@click.option("--slots", default=4, show_default=True)
+@click.pass_obj
+def add(
+    settings: Settings,
+    email: str,
+    name: str,
+    brand: str,
+    roles: tuple[str, ...],
+    teams: tuple[str, ...],
+    langs: tuple[str, ...],
+    slots: int,
+) -> None:
+    """Make an account for EMAIL, called NAME, or give it a place in another brand."""
+    from dashboard import people
+
+    if brand not in brands_file.load(settings.resolve(settings.brands)):
+        raise click.BadParameter(f"{brand!r} is no brand here", param_hint="--brand")
+    with _session(settings) as session:
+        now = datetime.now(UTC)
+        found = session.scalar(
+            select(PersonRow.id).where(PersonRow.email == people.normal_email(email))
+        )
+        try:
+            known = found or people.create_person(session, email, name, now)
+        except people.PersonError as error:
+            raise click.ClickException(str(error)) from error
+        people.join(
+            session,
+            brand,
+            known,
+            roles=[Role(r) for r in roles],
+            teams=teams,
+            langs=langs,
+            slots=slots,
+        )
+    click.echo(f"{email} has the roles {', '.join(roles)} for {brand}")
+
+
+@person.command()
+@click.argument("email")
+@click.option("--hours", default=12, show_default=True, help="How long the link is good.")
+@click.pass_obj
+def link(settings: Settings, email: str, hours: int) -> None:
+    """Print a one-time sign-in link for EMAIL."""
+    from dashboard import people
+
+    with _session(settings) as session:
+        known = session.scalar(
+            select(PersonRow.id).where(PersonRow.email == people.normal_email(email))
+        )
+        if known is None:
+            raise click.ClickException(
+                f"{email} has no account; make one with `earshot person add`"
+            )
+        token = people.sign_in_link(session, known, datetime.now(UTC), timedelta(hours=hours))
+    base = settings.web.public_url or f"http://{settings.web.host}:{settings.web.port}"
+    click.echo(f"{base}/signin/{token}")

@@ -1,0 +1,206 @@
+"""One command a role. Each loads its stage, builds it from the settings, and runs it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from earshot import brand as brands_file
+from earshot import connect, db, schema
+from earshot.brand import Brand
+from earshot.cli.complaints import in_words
+from earshot.cli.sources import Built, build_sources
+from earshot.role import Running, running
+from earshot.settings import Settings
+from earshot.stage import Stage
+from earshot.topics import CLASSIFIED, MENTIONS
+
+Command = Callable[..., Any]
+
+supervised = click.option(
+    "--supervised", is_flag=True, hidden=True, help="Stop when the process above is gone."
+)
+
+
+def role(name: str) -> Callable[[Callable[..., None]], Command]:
+    """Make a role's body a command: it is given the settings and what it runs with."""
+
+    def wrap(body: Callable[..., None]) -> Command:
+        @click.command(name, help=body.__doc__)
+        @supervised
+        @click.pass_obj
+        def command(settings: Settings, supervised: bool, **options: Any) -> None:  # noqa: FBT001 -- click passes options by name
+            with in_words(settings), running(settings, name, supervised=supervised) as run:
+                body(settings, run, **options)
+
+        return command
+
+    return wrap
+
+
+def open_sessions(settings: Settings) -> db.Sessions:
+    """Sessions on the settings' database, once its schema is the one we need."""
+    engine = connect.open_database(settings)
+    schema.require(engine)
+    return db.open_sessions(engine)
+
+
+def load_brands(settings: Settings) -> Mapping[str, Brand]:
+    return brands_file.load(settings.resolve(settings.brands))
+
+
+@click.argument("names", nargs=-1)
+@role("collect")
+def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
+    """Collect mentions from the sources NAMES, or from all."""
+    from collectors import collect as shell
+    from collectors import matching
+
+    brands = load_brands(settings)
+    chosen = _chosen(settings, names)
+    sessions, log = open_sessions(settings), connect.open_log(settings, run.name)
+    producer = log.producer()
+    collectors = [
+        shell.Collector(
+            brand=built.brand,
+            name=built.name,
+            source=built.source(),
+            matcher=matching.compile_queries(brands[built.brand].queries),
+            sessions=sessions,
+            producer=producer,
+            metrics=run.metrics,
+            clock=run.now,
+        )
+        for built in chosen
+    ]
+    shell.run(collectors, run.stop, run.probe.step_done, run.now)
+    producer.close()
+    log.close()
+
+
+def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:
+    known = build_sources(settings)
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: no such source; configured are {', '.join(sorted(known))}"
+        )
+    return [known[name] for name in names or known]
+
+
+@role("classify")
+def classify(settings: Settings, run: Running) -> None:
+    """Classify mentions."""
+    from classifier.classify import classified
+    from classifier.load import load_judge
+
+    judge = load_judge(settings.classify.model, load_brands(settings))
+    log = connect.open_log(settings, run.name)
+    producer = log.producer()
+    stage = Stage(
+        source=MENTIONS,
+        sink=CLASSIFIED,
+        handle=lambda mentions: classified(mentions, judge),
+        metrics=run.metrics,
+        probe=run.probe,
+        monotonic=time.monotonic,
+        batch_size=settings.classify.batch_size,
+    )
+    stage.run(log.consumer(MENTIONS.name, "classify"), producer, run.stop)
+    producer.close()
+    log.close()
+
+
+@role("route")
+def route(settings: Settings, run: Running) -> None:
+    """Store classified mentions and decide what becomes of them."""
+    from router.policy_file import load_policies
+    from router.route import Router
+
+    brands = load_brands(settings)
+    policies = load_policies(settings.resolve(settings.brands), brands)
+    router = Router(open_sessions(settings), policies, run.now)
+    log = connect.open_log(settings, run.name)
+    producer = log.producer()
+    stage: Stage[Any, Any] = Stage(
+        source=CLASSIFIED,
+        sink=None,
+        handle=lambda batch: router.handle(batch) or (),
+        metrics=run.metrics,
+        probe=run.probe,
+        monotonic=time.monotonic,
+        batch_size=settings.route.batch_size,
+    )
+    stage.run(log.consumer(CLASSIFIED.name, "route"), producer, run.stop)
+    producer.close()
+    log.close()
+
+
+@role("sweep")
+def sweep(settings: Settings, run: Running) -> None:
+    """Offer queued items to responders, take back what is late, bury dead letters."""
+    from router import sweep as shell
+    from router.policy_file import load_policies
+
+    brands = load_brands(settings)
+    policies = load_policies(settings.resolve(settings.brands), brands)
+    log = connect.open_log(settings, run.name)
+    shell.run(
+        open_sessions(settings),
+        policies,
+        log,
+        metrics=run.metrics,
+        clock=run.now,
+        stop=run.stop,
+        every_s=settings.route.sweep_every_s,
+        step_done=run.probe.step_done,
+        retention_s=settings.log.retention_s,
+    )
+    log.close()
+
+
+@role("send")
+def send(settings: Settings, run: Running) -> None:
+    """Send replies and confirm them on the platform."""
+    from collectors import send as shell
+
+    responders = {
+        name: responder
+        for name, built in build_sources(settings).items()
+        if (responder := built.responder()) is not None
+    }
+    sender = shell.Sender(
+        responders=responders,
+        sessions=open_sessions(settings),
+        metrics=run.metrics,
+        clock=run.now,
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        lease_s=settings.send.lease_s,
+        confirm_after_s=settings.send.confirm_after_s,
+    )
+    shell.run(sender, run.stop, settings.send.every_s, run.probe.step_done)
+
+
+@click.command("serve")
+@supervised
+@click.pass_obj
+def serve(settings: Settings, supervised: bool) -> None:  # noqa: FBT001 -- click passes options by name
+    """Serve the desk to browsers."""
+    from dashboard import serve as shell
+
+    with in_words(settings):
+        schema.require(connect.open_database(settings))
+        shell.run(settings, load_brands(settings), supervised=supervised)
+
+
+@role("crew")
+def crew(settings: Settings, run: Running) -> None:
+    """Let simulated colleagues answer (demo only)."""
+    from dashboard import crew as shell
+
+    shell.run(open_sessions(settings), run.now, run.stop, run.probe.step_done)

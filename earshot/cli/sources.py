@@ -1,0 +1,80 @@
+"""From `[sources.NAME]` to a source and a responder; the simulator where none is configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from earshot import brand as brands_file
+from earshot.settings import Settings, SettingsError, SourceEntry
+
+if TYPE_CHECKING:
+    from collectors.config import SourceConfig
+    from collectors.platforms import Platform
+    from collectors.source import Responder, Source
+
+DEMO_SOURCE = "world"
+
+
+@dataclass(frozen=True)
+class Built:
+    """One configured source: whose it is, and how to connect it in either direction."""
+
+    name: str
+    brand: str
+    platform: Platform
+    config: SourceConfig
+    home: Path
+
+    def source(self) -> Source:
+        return self.platform.source(self.config, self.home / self.name)
+
+    def responder(self) -> Responder | None:
+        return self.platform.responder(self.config, self.home / self.name)
+
+
+def entries(settings: Settings) -> tuple[SourceEntry, ...]:
+    """The configured sources, or the simulated brand's when there are none."""
+    configured = settings.entries()
+    if configured:
+        return configured
+    slug = min(brands_file.load(settings.resolve(settings.brands)))
+    return (
+        SourceEntry(
+            name=DEMO_SOURCE, brand=slug, kind="simulator", options={"rate": settings.demo.rate}
+        ),
+    )
+
+
+def is_demo(settings: Settings) -> bool:
+    return not settings.sources
+
+
+def build_sources(settings: Settings) -> dict[str, Built]:
+    """Every source by name. Raises SettingsError that names source and key."""
+    from collectors.platforms import PLATFORMS
+
+    brands = brands_file.load(settings.resolve(settings.brands))
+    found = {}
+    for entry in entries(settings):
+        if entry.brand not in brands:
+            raise SettingsError(
+                f"sources.{entry.name}.brand is {entry.brand!r}; "
+                f"the brands are {', '.join(sorted(brands))}"
+            )
+        platform = PLATFORMS.get(entry.kind)
+        if platform is None:
+            raise SettingsError(
+                f"sources.{entry.name}.kind is {entry.kind!r}; "
+                f"the kinds are {', '.join(sorted(PLATFORMS))}"
+            )
+        try:
+            config = platform.read(entry.options)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise SettingsError(f"sources.{entry.name}: {error}") from error
+        home = settings.home_path / "sources"
+        found[entry.name] = Built(entry.name, entry.brand, platform, config, home)
+    return found

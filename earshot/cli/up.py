@@ -1,0 +1,133 @@
+"""`earshot up`: everything on this machine, supervised, with a sign-in link at the end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+
+import click
+from sqlalchemy import select
+
+from earshot import brand as brands_file
+from earshot import connect, db, schema
+from earshot.cli.complaints import in_words
+from earshot.cli.sources import build_sources, is_demo
+from earshot.domain import Role
+from earshot.settings import Settings
+from earshot.supervise import Child, Supervisor
+from earshot.tables import BrandRow, PersonRow
+from earshot.telemetry import set_up_logging
+
+logger = logging.getLogger(__name__)
+
+OWNER = "you@localhost"
+LINK_TTL = timedelta(hours=12)
+READY_S = 60.0
+
+
+@click.command()
+@click.option("--classifiers", default=1, show_default=True, help="How many classify processes.")
+@click.option("--routers", default=1, show_default=True, help="How many route processes.")
+@click.option("--no-desk", is_flag=True, help="Leave the web pages out.")
+@click.pass_context
+def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) -> None:  # noqa: FBT001 -- click passes options by name
+    """Run every role on this machine until Ctrl-C."""
+    settings: Settings = context.obj
+    set_up_logging("up", style=settings.telemetry.format, level=settings.telemetry.level)
+    with in_words(settings):
+        token = prepare(settings)
+        names = list(build_sources(settings))
+        connect.open_log(settings, "up").close()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    config = context.parent.params.get("config") if context.parent else None
+    before = [sys.executable, "-m", "earshot", *(["--config", str(config)] if config else [])]
+    children = [_child(before, "collect", name) for name in names]
+    children += [_child(before, "classify") for _ in range(classifiers)]
+    children += [_child(before, "route") for _ in range(routers)]
+    children += [_child(before, "sweep"), _child(before, "send")]
+    if is_demo(settings) and settings.demo.crew:
+        children.append(_child(before, "crew"))
+    if not no_desk:
+        children.append(_child(before, "serve"))
+        threading.Thread(
+            target=_announce, args=(settings, token, stop), name="announce", daemon=True
+        ).start()
+    Supervisor(children).run(stop)
+
+
+def prepare(settings: Settings) -> str:
+    """Bring schema, brands and the first person up to date; the token of a sign-in link."""
+    from dashboard import people
+
+    engine = connect.open_database(settings)
+    schema.upgrade(engine)
+    brands = brands_file.load(settings.resolve(settings.brands))
+    now = datetime.now(UTC)
+    with db.open_sessions(engine).begin() as session:
+        rows = [{"slug": brand.slug, "name": brand.name} for brand in brands.values()]
+        db.upsert(session, BrandRow, rows, key=("slug",), replace=("name",))
+        owner = session.scalar(select(PersonRow.id).where(PersonRow.email == OWNER))
+        if owner is None:
+            owner = people.create_person(session, OWNER, "You", now)
+            for brand in brands.values():
+                people.join(
+                    session,
+                    brand.slug,
+                    owner,
+                    roles=list(Role),
+                    teams=("care", "tech", "social"),
+                    langs=brand.languages,
+                    on_duty=True,
+                )
+        if is_demo(settings) and settings.demo.crew:
+            from dashboard import crew
+
+            for brand in brands.values():
+                crew.hire(session, brand.slug, now)
+        token = people.sign_in_link(session, owner, now, LINK_TTL)
+    engine.dispose()
+    return token
+
+
+def _child(before: list[str], name: str, *arguments: str) -> Child:
+    return Child(" ".join((name, *arguments)), [*before, name, "--supervised", *arguments])
+
+
+def _announce(settings: Settings, token: str, stop: threading.Event) -> None:
+    """Print the address once the desk answers; say so if it does not."""
+    address = (
+        settings.web.public_url or f"http://{_reachable(settings.web.host)}:{settings.web.port}"
+    )
+    probe = f"http://{_reachable(settings.web.host)}:{settings.web.port}/login"
+    until = time.monotonic() + READY_S
+    while not stop.is_set() and time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(probe, timeout=2):
+                break
+        except urllib.error.HTTPError:
+            break
+        except OSError:
+            stop.wait(0.1)
+    else:
+        if not stop.is_set():
+            logger.error("the desk does not answer", extra={"address": probe, "after_s": READY_S})
+        return
+    click.echo(
+        f"\n  Earshot is at   {address}\n"
+        f"  Sign in once at {address}/signin/{token}\n"
+        f"  Data are in     {settings.home_path}\n"
+        "  Stop with Ctrl-C\n",
+        err=True,
+    )
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 -- compared, not bound
