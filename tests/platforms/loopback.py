@@ -180,6 +180,8 @@ def _handler(platform: Loopback) -> Callable[..., BaseHTTPRequestHandler]:
             headers = {"Content-Type": "application/json", **reply.headers}
             for name, value in headers.items():
                 self.send_header(name, value)
+            if self.close_connection:  # as the client asked; it must be told that we did
+                self.send_header("Connection", "close")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
