@@ -1,0 +1,101 @@
+"""What a policy's expressions may ask about an item and about an agent. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from earshot.domain import Classified, Intent, Sentiment, Urgency
+from router.expression import Fields
+
+_SIGN = {Sentiment.NEGATIVE: -1.0, Sentiment.POSITIVE: 1.0}
+
+
+def item_facts(classified: Classified, *, reopened: bool = False) -> dict[str, Any]:
+    """The fields of `item`.
+
+    `sentiment` runs from -1 (surely negative) to 1 (surely positive), `spam` is the
+    probability of it; `topic` is the likeliest of `topics`, or empty. `confidence` is that of
+    the least sure of topic, intent and sentiment. `reopened` says that the thread had come
+    to an end before.
+    """
+    mention, said = classified.mention, classified.classification
+    author = mention.author
+    topics = [topic.value for topic in said.topics]
+    topic_confidence = said.topics[0].confidence if topics else 1.0
+    feeling = said.sentiment
+    spam = said.spam.confidence
+    return {
+        "topic": topics[0] if topics else "",
+        "topics": topics,
+        "topic_confidence": topic_confidence,
+        "sentiment": _SIGN.get(feeling.value, 0.0) * feeling.confidence,  # type: ignore[call-overload]  # a StrEnum is its value
+        "sentiment_label": feeling.value,
+        "intent": said.intent.value,
+        "intent_confidence": said.intent.confidence,
+        "urgency": said.urgency.value,
+        "spam": spam if said.spam.value == "spam" else 1.0 - spam,
+        "lang": said.lang.value,
+        "platform": mention.platform,
+        "source": mention.source,
+        "reach": author.reach,
+        "author": {"name": author.name, "handle": author.handle, "reach": author.reach},
+        "confidence": min(topic_confidence, said.intent.confidence, feeling.confidence),
+        "text_length": len(mention.text),
+        "can_reply": mention.can_reply,
+        "reopened": reopened,
+    }
+
+
+def agent_facts(
+    *,
+    teams: Sequence[str],
+    langs: Sequence[str],
+    skills: Mapping[str, int],
+    roles: Sequence[str],
+    slots: int,
+) -> dict[str, Any]:
+    """The fields of `agent`; `skills` maps a skill to a level from 1 to 3, 0 if not named."""
+    return {
+        "teams": list(teams),
+        "langs": list(langs),
+        "skills": dict(skills),
+        "roles": list(roles),
+        "slots": slots,
+    }
+
+
+def _sample(*, full: bool) -> dict[str, Any]:
+    one = 1 if full else 0
+    word = "x" if full else ""
+    return {
+        "topic": word,
+        "topics": [word] * one,
+        "topic_confidence": 0.5 * one,
+        "sentiment": -0.5 * one,
+        "sentiment_label": str(Sentiment.NEGATIVE),
+        "intent": str(Intent.QUESTION),
+        "intent_confidence": 0.5 * one,
+        "urgency": str(Urgency.NORMAL),
+        "spam": 0.5 * one,
+        "lang": word,
+        "platform": word,
+        "source": word,
+        "reach": one,
+        "author": {"name": word, "handle": word, "reach": one},
+        "confidence": 0.5 * one,
+        "text_length": one,
+        "can_reply": full,
+        "reopened": full,
+    }
+
+
+ITEM = Fields(({"item": _sample(full=True)}, {"item": _sample(full=False)}))
+
+AGENT = Fields(
+    (
+        {"agent": agent_facts(teams=["x"], langs=["x"], skills={}, roles=["x"], slots=1)},
+        {"agent": agent_facts(teams=[], langs=[], skills={}, roles=[], slots=0)},
+    ),
+    open_maps=frozenset({"agent.skills"}),
+)

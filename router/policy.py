@@ -1,0 +1,242 @@
+"""A brand's routing policy, and what it decides about a mention. Pure.
+
+Made from the brand's file by `router.policy_file`. The same classified mention always gets
+the same decision from the same version, and the decision carries its reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import cel
+
+from earshot import hours
+from earshot.domain import Classified, Target
+from earshot.hours import Calendar
+from earshot.tables import FLAG_UNSURE
+from router.expression import Expression, ExpressionError, compile_list, first_match
+from router.facts import agent_facts, item_facts
+from router.state import RoutingPolicy
+
+
+class Do(StrEnum):
+    """What becomes of a mention at intake."""
+
+    DISMISS = "dismiss"
+    TRIAGE = "triage"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeRule:
+    id: str
+    when: Expression
+    do: Do
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityRule:
+    """What is promised to an item for which `when` holds, and how much it weighs."""
+
+    id: str
+    when: Expression
+    first: Target
+    next: Target
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boost:
+    """Multiplies the weight by `by`, and sets `flag` (bits of `earshot.tables`)."""
+
+    when: Expression
+    by: float
+    flag: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """`match` says which items are the team's, `members` which responders are of the team."""
+
+    name: str
+    match: Expression
+    members: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """How offers are made and taken back. `expire_after` None: nothing expires."""
+
+    accept_within: timedelta
+    suspect_for: timedelta
+    unseen_after: timedelta
+    slots: int
+    late_binding: bool
+    expire_after: timedelta | None
+
+    def limit(self, slots: int) -> int:
+        """How many actionable items somebody with `slots` may hold."""
+        return 1 if self.late_binding else min(slots, self.slots)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """A decision about one mention. `facts` are the values that the policy's rules read."""
+
+    do: Do
+    reason: str
+    rule: str
+    team: str
+    priority: str
+    weight: float
+    first: Target
+    next: Target
+    flags: int
+    confidence: float
+    facts: Mapping[str, Any]
+
+    def target(self, name: str) -> Target:
+        """The promise called `name`: `next` or `first`."""
+        return self.next if name == "next" else self.first
+
+
+class Matcher:
+    """All conditions on items in one program: the first match of each list, and each boost."""
+
+    def __init__(
+        self,
+        lists: Sequence[Sequence[Expression]],
+        boosts: Sequence[Expression],
+    ) -> None:
+        self._lists, self._boosts = tuple(map(tuple, lists)), tuple(boosts)
+        every = [one for part in (*self._lists, self._boosts) for one in part]
+        paths = frozenset().union(*(one.reads for one in every))
+        self._reads = tuple(sorted({path.split(".")[1] for path in paths}))
+        self._program = compile_list(
+            [*map(first_match, self._lists), *(f"({boost.text})" for boost in self._boosts)]
+        )
+
+    def match(self, facts: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The first match of each list, then whether each boost holds; and the facts read.
+
+        Raises ExpressionError that names the condition that can't be worked out.
+        """
+        read = {name: facts[name] for name in self._reads}
+        context = cel.Context({"item": read})
+        try:
+            return self._program.execute(context), read
+        except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError):
+            return self._one_by_one(context), read
+
+    def _one_by_one(self, context: cel.Context) -> list[Any]:
+        found: list[Any] = []
+        for conditions in self._lists:
+            matches = (n for n, condition in enumerate(conditions) if condition.holds(context))
+            found.append(next(matches, -1))
+        return [*found, *(boost.holds(context) for boost in self._boosts)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Everything a brand's file says. `version` is a hash of its content.
+
+    The last rule of `intake`, `priorities` and `teams` matches whatever the others left.
+    """
+
+    brand: str
+    version: str
+    calendars: Mapping[str, Calendar]
+    intake: tuple[IntakeRule, ...]
+    priorities: tuple[PriorityRule, ...]
+    boosts: tuple[Boost, ...]
+    teams: tuple[Team, ...]
+    presence: Presence
+    routing: RoutingPolicy
+    matcher: Matcher = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lists = (
+            [rule.when for rule in self.intake],
+            [rule.when for rule in self.priorities],
+            [team.match for team in self.teams],
+        )
+        matcher = Matcher(lists, [boost.when for boost in self.boosts])
+        object.__setattr__(self, "matcher", matcher)
+
+    def due(self, target: Target, start: datetime) -> datetime:
+        """When `target` falls due whose clock started at `start`, in UTC."""
+        return hours.add(self.calendars[target.calendar], start, target.within)
+
+    def teams_of(
+        self,
+        *,
+        teams: Sequence[str],
+        langs: Sequence[str],
+        skills: Mapping[str, int],
+        roles: Sequence[str],
+        slots: int,
+    ) -> frozenset[str]:
+        """The teams that a responder is a member of."""
+        asked = {
+            path.rpartition(".")[2]: 0
+            for team in self.teams
+            for path in team.members.reads
+            if path.startswith("agent.skills.")
+        }
+        facts = agent_facts(
+            teams=teams, langs=langs, skills=asked | dict(skills), roles=roles, slots=slots
+        )
+        context = cel.Context({"agent": facts})
+        return frozenset(team.name for team in self.teams if team.members.holds(context))
+
+
+def decide_intake(policy: Policy, classified: Classified, *, reopened: bool = False) -> Intake:
+    """What becomes of a mention, who should answer it, and what is promised.
+
+    A rule that can't be worked out (a division by zero) sends the mention to a person, with
+    the last team and priority, and says so: nothing is lost to a mistake in the policy.
+    """
+    facts = item_facts(classified, reopened=reopened)
+    try:
+        (intake, priority, team, *boosted), read = policy.matcher.match(facts)
+    except ExpressionError as error:
+        return _intake(policy, facts, {}, (Do.TRIAGE, str(error), "broken"), -1, -1, [])
+    rule = policy.intake[intake]
+    chosen = (rule.do, rule.reason, rule.id)
+    boosts = [boost for boost, holds in zip(policy.boosts, boosted, strict=True) if holds]
+    return _intake(policy, facts, read, chosen, priority, team, boosts)
+
+
+def _intake(
+    policy: Policy,
+    facts: Mapping[str, Any],
+    read: Mapping[str, Any],
+    chosen: tuple[Do, str, str],
+    priority: int,
+    team: int,
+    boosts: Sequence[Boost],
+) -> Intake:
+    do, reason, rule = chosen
+    promised = policy.priorities[priority]
+    weight, flags = promised.weight, FLAG_UNSURE if do is Do.TRIAGE else 0
+    for boost in boosts:
+        weight *= boost.by
+        flags |= boost.flag
+    return Intake(
+        do=do,
+        reason=reason,
+        rule=rule,
+        team=policy.teams[team].name,
+        priority=promised.id,
+        weight=weight,
+        first=promised.first,
+        next=promised.next,
+        flags=flags,
+        confidence=facts["confidence"],
+        facts=read,
+    )

@@ -1,0 +1,235 @@
+"""The routing policy as an operator writes it: `<brands>/<brand>/routing.yaml`.
+
+Every key is read and does something; an unknown one is an error with file, line and path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from earshot import calendars, yaml_source
+from earshot.domain import Target
+from earshot.hours import Calendar
+from earshot.tables import FLAG_HIGH_REACH, FLAG_VIP
+from earshot.yaml_source import OperatorError, Step, YamlSource
+from router import state
+from router.earliest_due import EarliestDue
+from router.expression import Expression, ExpressionError, Fields, compile_condition
+from router.facts import AGENT, ITEM
+from router.index import GreedyIndex, Objective
+from router.policy import Boost, IntakeRule, Policy, Presence, PriorityRule, Team
+from router.policy_schema import (
+    BoostPart,
+    DefaultsPart,
+    EarliestDuePart,
+    GreedyPart,
+    PolicyPart,
+    PriorityPart,
+)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_SHARE = re.compile(r"(\d{1,4})%")
+_FLAGS = {"": 0, "high_reach": FLAG_HIGH_REACH, "vip": FLAG_VIP}
+
+
+def load(folder: Path) -> Mapping[str, Policy]:
+    """The policy of every brand below `folder`, by slug. Raises OperatorError."""
+    return {
+        path.parent.name: build(yaml_source.read(path), path.parent.name)
+        for path in sorted(folder.glob("*/routing.yaml"))
+    }
+
+
+def build(source: YamlSource, brand: str) -> Policy:
+    """The policy in `source`. Raises OperatorError that names file, line and path."""
+    part = source.convert(PolicyPart)
+    calendars.check_zone(source, part.timezone, "timezone")
+    content = msgspec.json.encode(source.value, order="sorted")
+    read = _Reader(source)
+    version = blake2b(content, digest_size=6).hexdigest()
+    named = calendars.build(source, part.calendars, part.timezone, "calendars")
+    read.last_takes_all([rule.when for rule in part.intake], "intake", "when")
+    read.last_takes_all([rule.when for rule in part.priorities], "priorities", "when")
+    read.last_takes_all([team.match for team in part.teams.values()], "teams", "match")
+    routes = state.Routes(
+        version=version,
+        calendars=named,
+        steps=read.steps(part),
+        max_offers=read.positive(
+            part.defaults.reserve.max_offers, "defaults", "reserve", "max_offers"
+        ),
+    )
+    return Policy(
+        brand=brand,
+        version=version,
+        calendars=named,
+        intake=tuple(
+            IntakeRule(
+                id=rule.id,
+                when=read.condition(rule.when, ITEM, "intake", number, "when"),
+                do=rule.do,
+                reason=rule.reason,
+            )
+            for number, rule in enumerate(part.intake)
+        ),
+        priorities=read.priorities(part.priorities, named),
+        boosts=read.boosts(part.boost),
+        teams=tuple(
+            Team(
+                name=name,
+                match=read.condition(team.match, ITEM, "teams", name, "match"),
+                members=read.condition(team.members, AGENT, "teams", name, "members"),
+            )
+            for name, team in part.teams.items()
+        ),
+        presence=read.presence(part.defaults),
+        routing=read.routing(part.objective, routes),
+    )
+
+
+class _Reader:
+    """Turns parts of one file into values, with errors that know their place."""
+
+    def __init__(self, source: YamlSource) -> None:
+        self._error: Callable[..., OperatorError] = source.error
+
+    def condition(self, text: str, fields: Fields, *path: Step) -> Expression:
+        try:
+            return compile_condition(text, fields)
+        except ExpressionError as error:
+            raise self._error(str(error), *path) from error
+
+    def last_takes_all(self, conditions: Sequence[str], section: str, key: str) -> None:
+        if not conditions or conditions[-1].strip() != "true":
+            raise self._error(
+                f'the last of {section} must have {key}: "true", so that nothing is left over',
+                section,
+            )
+
+    def duration(self, text: str, *path: Step) -> timedelta:
+        found = _DURATION.fullmatch(text)
+        if found is None or not int(found[1]):
+            raise self._error(f"{text!r} is not a duration; write 90s, 15m, 2h or 3d", *path)
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+    def positive(self, number: int, *path: Step) -> int:
+        if number < 1:
+            raise self._error(f"{number} must be 1 or more", *path)
+        return number
+
+    def above_zero(self, number: float, *path: Step) -> float:
+        if not 0 < number < float("inf"):
+            raise self._error(f"{number} must be above 0", *path)
+        return number
+
+    def share(self, number: float, *path: Step) -> float:
+        if not 0 <= number <= 1:
+            raise self._error(f"{number} must lie in 0..1", *path)
+        return number
+
+    def priorities(
+        self, parts: Sequence[PriorityPart], named: Mapping[str, Calendar]
+    ) -> tuple[PriorityRule, ...]:
+        rules = []
+        for number, part in enumerate(parts):
+            path = ("priorities", number)
+            if part.clock not in named:
+                raise self._error(
+                    f"there is no calendar {part.clock!r}; there is {', '.join(named)}",
+                    *path,
+                    "clock",
+                )
+            rules.append(
+                PriorityRule(
+                    id=part.id,
+                    when=self.condition(part.when, ITEM, *path, "when"),
+                    first=Target(
+                        name="first",
+                        within=self.duration(part.first_reply, *path, "first_reply"),
+                        calendar=part.clock,
+                    ),
+                    next=Target(
+                        name="next",
+                        within=self.duration(part.next_reply, *path, "next_reply"),
+                        calendar=part.clock,
+                    ),
+                    weight=self.above_zero(part.weight, *path, "weight"),
+                )
+            )
+        return tuple(rules)
+
+    def boosts(self, parts: Sequence[BoostPart]) -> tuple[Boost, ...]:
+        return tuple(
+            Boost(
+                when=self.condition(part.when, ITEM, "boost", number, "when"),
+                by=self.above_zero(part.by, "boost", number, "by"),
+                flag=_FLAGS[part.flag],
+            )
+            for number, part in enumerate(parts)
+        )
+
+    def steps(self, part: PolicyPart) -> dict[str, tuple[state.Step, ...]]:
+        found: dict[str, tuple[state.Step, ...]] = {}
+        for number, route in enumerate(part.routes):
+            path = ("routes", number)
+            if route.team in found:
+                raise self._error(f"{route.team!r} has a route already", *path, "team")
+            self._check_team(part, route.team, *path, "team")
+            steps = []
+            for position, step in enumerate(route.steps):
+                where = (*path, "steps", position)
+                share = _SHARE.fullmatch(step.after)
+                if share is None:
+                    raise self._error(
+                        f"{step.after!r} is not a share of the promised time; write 75%",
+                        *where,
+                        "after",
+                    )
+                for place, team in enumerate(step.to):
+                    self._check_team(part, team, *where, "to", place)
+                steps.append(state.Step(after=int(share[1]) / 100, teams=frozenset(step.to)))
+            found[route.team] = tuple(steps)
+        return found
+
+    def _check_team(self, part: PolicyPart, team: str, *path: Step) -> None:
+        if team not in part.teams:
+            raise self._error(f"there is no team {team!r}; there is {', '.join(part.teams)}", *path)
+
+    def presence(self, part: DefaultsPart) -> Presence:
+        reserve, path = part.reserve, ("defaults", "reserve")
+        return Presence(
+            accept_within=self.duration(reserve.accept_within, *path, "accept_within"),
+            suspect_for=self.duration(reserve.suspect_for, *path, "suspect_for"),
+            unseen_after=self.duration(reserve.unseen_after, *path, "unseen_after"),
+            slots=self.positive(part.slots, "defaults", "slots"),
+            late_binding=part.binding == "late",
+            expire_after=self.duration(part.expire_after, "defaults", "expire_after")
+            if part.expire_after
+            else None,
+        )
+
+    def routing(
+        self, part: GreedyPart | EarliestDuePart, routes: state.Routes
+    ) -> state.RoutingPolicy:
+        if isinstance(part, EarliestDuePart):
+            return EarliestDue(routes=routes)
+        path = ("objective", "late")
+        objective = Objective(
+            kappa=self.duration(part.kappa, "objective", "kappa"),
+            phi=self.share(part.phi, "objective", "phi"),
+            min_fit=self.share(part.min_fit, "objective", "min_fit"),
+            minutes=self.above_zero(part.minutes, "objective", "minutes"),
+            rows=self.positive(part.rows, "objective", "rows"),
+            late_floor=self.share(part.late.floor, *path, "floor"),
+            late_start=self.share(part.late.start, *path, "start"),
+            late_decay=self.duration(part.late.decay, *path, "decay"),
+            max_age=self.duration(part.max_age, "objective", "max_age"),
+        )
+        return GreedyIndex(routes=routes, objective=objective)

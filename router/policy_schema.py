@@ -1,0 +1,102 @@
+"""The shape of `routing.yaml`: its keys, their types and their defaults.
+
+Strict: a key that is not here is an error. Durations are written `90s`, `15m`, `2h`, `3d`,
+conditions in CEL (`router.expression`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from earshot.calendars import CalendarPart
+from router.policy import Do
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the file: immutable, and strict about unknown keys."""
+
+
+class ReservePart(Part, frozen=True):
+    accept_within: str = "120s"
+    suspect_for: str = "10m"
+    unseen_after: str = "10m"
+    max_offers: int = 5
+
+
+class DefaultsPart(Part, frozen=True):
+    reserve: ReservePart = ReservePart()
+    slots: int = 4
+    binding: Literal["late", "slots"] = "late"
+    expire_after: str = ""
+
+
+class LatePart(Part, frozen=True):
+    floor: float = 0.1
+    start: float = 0.5
+    decay: str = "60m"
+
+
+class GreedyPart(Part, frozen=True, tag_field="kind", tag="greedy"):
+    kappa: str = "30m"
+    phi: float = 0.5
+    min_fit: float = 0.0
+    minutes: float = 5.0
+    rows: int = 200
+    late: LatePart = LatePart()
+    max_age: str = "12h"
+
+
+class EarliestDuePart(Part, frozen=True, tag_field="kind", tag="earliest_due"):
+    """Nothing to set: served in order of due time, by whoever has least to do."""
+
+
+class IntakePart(Part, frozen=True):
+    id: str
+    when: str
+    do: Do
+    reason: str
+
+
+class PriorityPart(Part, frozen=True):
+    id: str
+    when: str
+    first_reply: str
+    next_reply: str
+    clock: str
+    weight: float = 1.0
+
+
+class BoostPart(Part, frozen=True):
+    when: str
+    by: float = 1.0
+    flag: Literal["", "high_reach", "vip"] = ""
+
+
+class TeamPart(Part, frozen=True):
+    match: str
+    members: str
+
+
+class StepPart(Part, frozen=True):
+    after: str
+    to: tuple[str, ...]
+
+
+class RoutePart(Part, frozen=True):
+    team: str
+    steps: tuple[StepPart, ...]
+
+
+class PolicyPart(Part, frozen=True):
+    version: Literal[1]
+    timezone: str
+    calendars: dict[str, CalendarPart]
+    intake: tuple[IntakePart, ...]
+    priorities: tuple[PriorityPart, ...]
+    teams: dict[str, TeamPart]
+    routes: tuple[RoutePart, ...] = ()
+    boost: tuple[BoostPart, ...] = ()
+    defaults: DefaultsPart = DefaultsPart()
+    objective: GreedyPart | EarliestDuePart = GreedyPart()
