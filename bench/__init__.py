@@ -1,0 +1,1 @@
+"""Benchmarks: how fast, on which machine, by which command (see README.md)."""
