@@ -1,0 +1,183 @@
+"""The connections to Bluesky: settings, the stream's websocket, and XRPC to our server."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from collectors.bluesky_posts import POSTS
+from collectors.bounds import utc_now
+from collectors.config import SourceConfig
+from collectors.source import PlatformError
+from collectors.transport import CONNECT_TIMEOUT_S, retry_after_s
+
+_STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
+_STREAM_V1 = "/subscribe"
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+
+
+class BlueskyConfig(SourceConfig, frozen=True, kw_only=True):
+    """A Jetstream to read, and an account to answer with.
+
+    `endpoint` is the Jetstream instance; `protocol` v1 is for instances that still count in
+    microseconds. `service` is the account's own server (PDS); `password` an app password.
+    Without `identifier` the source reads only.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"password"})
+
+    endpoint: str = "wss://jetstream.us-east.bsky.network"
+    protocol: Literal["v2", "v1"] = "v2"
+    service: str = "https://bsky.social"
+    identifier: str = ""
+    password: str = ""
+    timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.endpoint).scheme not in {"ws", "wss"}:
+            raise ValueError(f"BlueskyConfig.endpoint must be ws:// or wss://, got {self.endpoint}")
+        if urlsplit(self.service).scheme not in {"http", "https"}:
+            raise ValueError(f"BlueskyConfig.service must be http(s), got {self.service}")
+        if bool(self.identifier) != bool(self.password):
+            raise ValueError("BlueskyConfig needs both identifier and password, or neither")
+
+
+class CursorTooOld(Exception):
+    """The stream no longer holds what comes after the cursor."""
+
+
+def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
+    """A connection that sends every post and account event from `cursor` on.
+
+    Raises CursorTooOld, and PlatformError.
+    """
+    if config.protocol == "v2":
+        path, query = _STREAM, {"collections": [POSTS], "kinds": ["commit", "account"]}
+        subprotocols = [Subprotocol("xrpc.v1.json")]
+    else:
+        path, query = _STREAM_V1, {"wantedCollections": [POSTS]}
+        subprotocols = None
+    query["cursor"] = [str(cursor)]
+    address = f"{config.endpoint.rstrip('/')}{path}?{urlencode(query, doseq=True)}"
+    try:
+        return connect(
+            address, subprotocols=subprotocols, open_timeout=CONNECT_TIMEOUT_S, legacy=True
+        )
+    except InvalidStatus as error:
+        if b"CursorTooOld" in (error.response.body or b""):
+            raise CursorTooOld from error
+        status = error.response.status_code
+        raise PlatformError(
+            f"Jetstream {config.endpoint}: refused the connection ({status})",
+            permanent=400 <= status < _SERVER_ERROR and status != _TOO_MANY,  # noqa: PLR2004 - HTTP's client errors
+            retry_after_s=retry_after_s(error.response.headers, utc_now()),
+        ) from error
+    except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as error:
+        raise PlatformError(
+            f"Jetstream {config.endpoint}: no connection ({type(error).__name__})"
+        ) from error
+
+
+class XrpcError(Exception):
+    """The server answered with an error: its status, its name for it, and a wait in seconds."""
+
+    def __init__(self, response: requests.Response) -> None:
+        try:
+            self.name = str(response.json().get("error", ""))
+        except (ValueError, AttributeError):
+            self.name = ""
+        self.status = response.status_code
+        self.wait_s = retry_after_s(response.headers, utc_now(), "ratelimit-reset")
+        super().__init__(f"{self.status} {self.name}".strip())
+
+
+class SignInFailed(PlatformError):
+    """No session could be opened: nothing was asked, so nothing was posted."""
+
+
+class Pds:
+    """XRPC to the account's own server, signed in when first needed.
+
+    The session is kept, because sign-ins are rationed (300 a day); an expired one is
+    refreshed once per call.
+    """
+
+    def __init__(self, config: BlueskyConfig) -> None:
+        self._config = config
+        self._http = requests.Session()
+        self._session: dict[str, Any] = {}
+
+    @property
+    def did(self) -> str:
+        """Our own account. Raises SignInFailed."""
+        if not self._session:
+            self._sign_in()
+        return str(self._session["did"])
+
+    def get(self, nsid: str, **params: str | int) -> Any:
+        """A query's answer. Raises XrpcError, SignInFailed, and what requests raises."""
+        return self._call("GET", nsid, params=params)
+
+    def post(self, nsid: str, body: Any) -> Any:
+        """A procedure's answer. Raises as `get` does."""
+        return self._call("POST", nsid, json=body)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _call(self, method: str, nsid: str, **kwargs: Any) -> Any:
+        if not self._session:
+            self._sign_in()
+        try:
+            return self._ask(method, nsid, self._session["accessJwt"], **kwargs)
+        except XrpcError as error:
+            if error.name not in {"ExpiredToken", "InvalidToken"}:
+                raise
+        self._refresh()
+        return self._ask(method, nsid, self._session["accessJwt"], **kwargs)
+
+    def _sign_in(self) -> None:
+        asked = {"identifier": self._config.identifier, "password": self._config.password}
+        try:
+            made = self._ask("POST", "com.atproto.server.createSession", json=asked)
+            self._session = {name: made[name] for name in ("did", "accessJwt", "refreshJwt")}
+        except XrpcError as error:
+            busy = error.status >= _SERVER_ERROR or error.status == _TOO_MANY
+            raise SignInFailed(
+                f"signing in to {self._config.service} failed ({error}): check identifier and "
+                "app password",
+                permanent=not busy,
+                retry_after_s=error.wait_s,
+            ) from error
+        except (requests.RequestException, KeyError, TypeError) as error:
+            raise SignInFailed(
+                f"signing in to {self._config.service} got no answer ({type(error).__name__})"
+            ) from error
+
+    def _refresh(self) -> None:
+        try:
+            nsid = "com.atproto.server.refreshSession"
+            made = self._ask("POST", nsid, self._session["refreshJwt"])
+            self._session |= {name: made[name] for name in ("accessJwt", "refreshJwt")}
+        except (XrpcError, requests.RequestException, KeyError, TypeError):
+            self._session = {}
+            self._sign_in()
+
+    def _ask(self, method: str, nsid: str, token: str = "", **kwargs: Any) -> Any:
+        response = self._http.request(
+            method,
+            f"{self._config.service.rstrip('/')}/xrpc/{nsid}",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=(CONNECT_TIMEOUT_S, self._config.timeout_s),
+            allow_redirects=False,
+            **kwargs,
+        )
+        if not response.ok or response.is_redirect:
+            raise XrpcError(response)
+        return response.json()

@@ -1,0 +1,228 @@
+"""Jetstream's frames and the AppView's threads to posts. Pure.
+
+Version 2 frames are flat (`{"$type": "message", "payload": {…, "seq": 7, "operation": …}}`);
+version 1 frames nest the commit and count in microseconds. Both are read into `Event`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from collectors.bounds import RAW_LIMIT, clean_name, clean_text, clean_url, utc_time
+from collectors.resume import Row
+from collectors.source import Post, Rejected, Seen
+from earshot.domain import TOMBSTONE, Author, Op
+
+POSTS = "app.bsky.feed.post"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_GONE = {"deleted", "suspended", "takendown"}
+_OPS = {"create": Op.CREATE, "update": Op.EDIT, "delete": Op.DELETE}
+_LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]")
+_TID = "234567abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One frame: its position, the server's time, what it is, and what it says of a post."""
+
+    position: int
+    at: datetime
+    kind: str
+    row: Row
+
+
+class BadFrame(ValueError):
+    """A frame that is not Jetstream's; what could be read of it is in `rejected`."""
+
+    def __init__(self, raw: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.rejected = Rejected(raw=raw[:RAW_LIMIT], reason=f"not a Jetstream frame: {reason}")
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def read_event(frame: str | bytes) -> Event:
+    """One frame of either version. Raises BadFrame."""
+    raw = frame.encode() if isinstance(frame, str) else frame
+    try:
+        told = msgspec.json.decode(raw)
+        payload = _flat(told.get("payload", told))
+        return Event(
+            position=payload["position"],
+            at=payload["at"],
+            kind=payload["kind"],
+            row=_row(payload),
+        )
+    except (
+        msgspec.DecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise BadFrame(raw, f"{type(error).__name__} {error}") from error
+
+
+def _flat(told: Mapping[str, Any]) -> dict[str, Any]:
+    if "time_us" in told:
+        nested = told.get(told["kind"]) or {}
+        at = _EPOCH + timedelta(microseconds=told["time_us"])
+        return {**nested, "did": told["did"], "kind": told["kind"], "at": at} | {
+            "position": told["time_us"]
+        }
+    kind = told["$type"].rpartition("#")[2]
+    if kind == "info":
+        return {"kind": f"info {told.get('name', '')}", "position": 0, "at": _EPOCH}
+    return {**told, "kind": kind, "position": int(told["seq"]), "at": utc_time(told["time"])}
+
+
+def _row(payload: Mapping[str, Any]) -> Row:
+    mark = str(payload["position"])
+    if payload["kind"] == "account" and not payload.get("active", True):
+        return Row(mark=mark, found=_farewell(payload))
+    if payload["kind"] == "commit" and payload["collection"] == POSTS:
+        return Row(mark=mark, found=parse(payload))
+    return Row(mark=mark, found=None)
+
+
+def parse(commit: Mapping[str, Any]) -> Post:
+    """A post made, changed or deleted. Raises KeyError and the like.
+
+    A record's own time is its author's word: it is believed only where it is not later than
+    the server's (the AppView does the same). `address` holds what a reply must point at.
+    """
+    did, rkey, at = str(commit["did"]), str(commit["rkey"]), commit["at"]
+    uri = f"at://{did}/{POSTS}/{rkey}"
+    op = _OPS[commit["operation"]]
+    author = Author(id=did, name=did, url=f"https://bsky.app/profile/{did}")
+    url = f"https://bsky.app/profile/{did}/post/{rkey}"
+    if op is Op.DELETE:
+        return _deletion(uri, author, url, at)
+    record = commit["record"]
+    root = (record.get("reply") or {}).get("root") or {"uri": uri, "cid": commit["cid"]}
+    langs = record.get("langs") or [""]
+    return Post(
+        native_id=uri,
+        thread=root["uri"],
+        parent=((record.get("reply") or {}).get("parent") or {}).get("uri", ""),
+        author=author,
+        text=clean_text(record["text"]),
+        url=clean_url(url),
+        published_at=_published(record.get("createdAt", ""), at),
+        op=op,
+        revision=microseconds(at) if op is Op.EDIT else 0,
+        lang=clean_name(str(langs[0])).partition("-")[0],
+        address={
+            "uri": uri,
+            "cid": commit["cid"],
+            "root_uri": root["uri"],
+            "root_cid": root["cid"],
+        },
+    )
+
+
+def _published(told: str, at: datetime) -> datetime:
+    try:
+        return min(utc_time(told), at)
+    except (ValueError, TypeError, OverflowError):
+        return at
+
+
+def _deletion(native_id: str, author: Author, url: str, at: datetime) -> Post:
+    return Post(
+        native_id=native_id,
+        thread="",
+        author=author,
+        text="",
+        url=url,
+        published_at=at,
+        op=Op.DELETE,
+        revision=TOMBSTONE,
+    )
+
+
+def _farewell(payload: Mapping[str, Any]) -> Post | None:
+    """An account that is gone, as the deletion of a post whose id is the author's.
+
+    The stream does not name the author's posts: whoever keeps them must look them up by
+    `author.id`. A deactivated account may come back, and is left alone.
+    """
+    if payload.get("status") not in _GONE:
+        return None
+    did = str(payload["did"])
+    url = f"https://bsky.app/profile/{did}"
+    return _deletion(did, Author(id=did, name=did, url=url), url, payload["at"])
+
+
+# ---------------------------------------------------------------- answering
+
+
+def record_key(key: str) -> str:
+    """The record key of the reply named `key`: shaped as a TID, the same in every attempt.
+
+    A TID is 13 characters of base 32: 53 bits of microseconds, then 10 of a clock's id. The
+    time here is a hash of `key`, within the three years after September 2020: never ahead.
+    """
+    digest = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())
+    number = ((1_600_000_000_000_000 + digest % 10**14) << 10) | (digest >> 54)
+    digits = [(number >> shift) & 31 for shift in range(60, -1, -5)]
+    return "".join(_TID[digit] for digit in digits)
+
+
+def reply_record(text: str, address: Mapping[str, str], at: datetime) -> dict[str, Any]:
+    """The record of a reply. Raises KeyError if `address` lacks a reference."""
+    return {
+        "$type": POSTS,
+        "text": text,
+        "createdAt": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "facets": list(_links(text)),
+        "reply": {
+            "root": {"uri": address["root_uri"], "cid": address["root_cid"]},
+            "parent": {"uri": address["uri"], "cid": address["cid"]},
+        },
+    }
+
+
+def _links(text: str) -> Iterator[dict[str, Any]]:
+    """The links in `text` as facets: without them Bluesky shows dead text. Offsets in bytes."""
+    for found in _LINK.finditer(text):
+        start = len(text[: found.start()].encode())
+        span = {"byteStart": start, "byteEnd": start + len(found[0].encode())}
+        feature = {"$type": "app.bsky.richtext.facet#link", "uri": found[0]}
+        yield {"index": span, "features": [feature]}
+
+
+def seen_below(thread: Mapping[str, Any], did: str) -> Iterator[Seen]:
+    """Every post below the root of a `getPostThread` answer that it shows."""
+    waiting = list(thread.get("replies") or ())
+    while waiting:
+        node = waiting.pop()
+        if "post" in node:
+            post = node["post"]
+            author = post["author"]["did"]
+            yield seen(post["uri"], post["record"], author, did, post.get("indexedAt", ""))
+            waiting += node.get("replies") or ()
+
+
+def seen(uri: str, record: Mapping[str, Any], author: str, did: str, indexed: str = "") -> Seen:
+    """A post as read back."""
+    return Seen(
+        native_id=uri,
+        parent=((record.get("reply") or {}).get("parent") or {}).get("uri", ""),
+        text=clean_text(record["text"]),
+        at=utc_time(indexed or record["createdAt"]),
+        ours=author == did,
+        author=author,
+        url=f"https://bsky.app/profile/{author}/post/{uri.rpartition('/')[2]}",
+    )

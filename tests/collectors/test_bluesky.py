@@ -1,0 +1,370 @@
+"""Bluesky through a real websocket and real XRPC, against a stream that behaves as Jetstream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.bluesky import BlueskyResponder, BlueskySource
+from collectors.bluesky_client import BlueskyConfig
+from collectors.bluesky_posts import record_key, reply_record
+from collectors.source import (
+    Answer,
+    Batch,
+    Cursor,
+    PlatformError,
+    Post,
+    Refused,
+    Sent,
+    Unknown,
+)
+from earshot.domain import TOMBSTONE, Op
+from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
+from tests.platforms.loopback import Mishap, Reply
+
+PUT = "putRecord"
+
+
+@pytest.fixture
+def server() -> Iterator[BlueskyServer]:
+    with BlueskyServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["v2", "v1"])
+def source(server: BlueskyServer, request: pytest.FixtureRequest) -> Iterator[BlueskySource]:
+    source = BlueskySource(config(server, protocol=request.param))
+    yield source
+    source.close()
+
+
+def config(server: BlueskyServer, **changes: Any) -> BlueskyConfig:
+    settings = {
+        "endpoint": server.stream_url,
+        "service": server.url,
+        "identifier": HANDLE,
+        "password": PASSWORD,
+        "timeout_s": 0.5,
+    }
+    return BlueskyConfig(**{**settings, **changes})
+
+
+def collect(
+    source: BlueskySource, wanted: int, cursor: Cursor | None = None
+) -> tuple[list[Post], Cursor, list[Batch]]:
+    """At least `wanted` posts (or what comes within some seconds), the cursor, the batches."""
+    posts: list[Post] = []
+    batches: list[Batch] = []
+    deadline = time.monotonic() + 10
+    while (len(posts) < wanted or cursor is None) and time.monotonic() < deadline:
+        batch = source.poll("posts", cursor)
+        batches.append(batch)
+        posts += batch.posts
+        cursor = batch.cursor
+    assert cursor is not None
+    return posts, cursor, batches
+
+
+def answer(server: BlueskyServer, parent: str, text: str = "Sorry to hear that") -> Answer:
+    to = server.reference(parent)
+    address = {
+        "uri": parent,
+        "cid": to["parent"]["cid"],
+        "root_uri": to["root"]["uri"],
+        "root_cid": to["root"]["cid"],
+    }
+    since = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    thread = to["root"]["uri"]
+    return Answer(key="k1", parent=parent, thread=thread, text=text, since=since, address=address)
+
+
+def test_posts_edits_and_deletions_come_in_order(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    root = server.post("Acme is down")
+    reply = server.post("Same here", "did:plc:bo", reply_to=root)
+    server.edit(reply, "Same here!")
+    server.delete(root)
+    posts, _, _ = collect(source, 4)
+    assert [(p.op, p.native_id, p.text) for p in posts] == [
+        (Op.CREATE, root, "Acme is down"),
+        (Op.CREATE, reply, "Same here"),
+        (Op.EDIT, reply, "Same here!"),
+        (Op.DELETE, root, ""),
+    ]
+    assert (posts[1].thread, posts[1].parent, posts[1].author.id) == (root, root, "did:plc:bo")
+    assert 0 < posts[2].revision < posts[3].revision == TOMBSTONE
+    assert posts[1].address["root_uri"] == root
+    assert posts[1].address["uri"] == reply
+    assert posts[0].lang == "en"
+
+
+def test_a_dropped_connection_is_taken_up_behind_the_cursor(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    first = server.post("one")
+    posts, cursor, _ = collect(source, 1)
+    server.drop()
+    missed = {server.post(f"missed {n}") for n in range(30)}
+    got = {first} - {p.native_id for p in posts}
+    for _ in range(20):
+        if missed <= got:
+            break
+        try:
+            batch = source.poll("posts", cursor)
+        except PlatformError:  # once, when the reader meets the end of the old connection
+            continue
+        cursor = batch.cursor
+        got |= {post.native_id for post in batch.posts}
+    assert missed <= got
+
+
+def test_an_older_cursor_gives_the_same_posts_again(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    _, start, _ = collect(source, 0)
+    made = [server.post(f"post {n}") for n in range(5)]
+    first, _, _ = collect(source, 5, start)
+    again, _, _ = collect(source, 5, start)
+    assert [p.native_id for p in first] == [p.native_id for p in again] == made
+
+
+def test_a_cursor_below_the_floor_is_a_gap_and_the_oldest_is_taken(server: BlueskyServer) -> None:
+    source = BlueskySource(config(server))
+    server.post("before")
+    _, cursor, _ = collect(source, 1)
+    source.close()
+    for n in range(10):
+        server.post(f"while away {n}")
+    server.floor = 6
+    posts, _, batches = collect(source, 6, cursor)
+    assert [post.text for post in posts] == [f"while away {n}" for n in range(4, 10)]
+    gaps = [batch.gap for batch in batches if batch.gap]
+    assert len(gaps) == 1
+    assert gaps[0].since is not None
+    assert "no longer holds" in gaps[0].reason
+
+
+def test_version_1_clamps_in_silence_and_we_say_so(server: BlueskyServer) -> None:
+    clock = [datetime.now(UTC)]
+    source = BlueskySource(config(server, protocol="v1"), now=lambda: clock[0])
+    server.post("before")
+    _, cursor, _ = collect(source, 1)
+    source.close()
+    clock[0] += timedelta(hours=25)
+    server.post("after")
+    _, _, batches = collect(source, 1, cursor)
+    assert batches[0].gap is not None
+
+
+def test_another_instance_is_entered_by_time(server: BlueskyServer) -> None:
+    server.post("one")
+    source = BlueskySource(config(server))
+    _, cursor, _ = collect(source, 1)
+    source.close()
+    with BlueskyServer() as other:
+        for n in range(3):
+            other.post(f"elsewhere {n}")
+        moved = BlueskySource(config(other))
+        posts, cursor, _ = collect(moved, 3, cursor)
+        assert [post.text for post in posts] == [f"elsewhere {n}" for n in range(3)]
+        assert cursor["epoch"] == other.stream_url
+        moved.close()
+
+
+def test_an_account_that_leaves_is_reported_by_its_id(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("hi", "did:plc:bo")
+    server.leave("did:plc:pause", "deactivated")
+    server.leave("did:plc:bo")
+    posts, _, _ = collect(source, 2)
+    assert [(p.op, p.native_id, p.author.id) for p in posts[1:]] == [
+        (Op.DELETE, "did:plc:bo", "did:plc:bo")
+    ]
+
+
+def test_garbage_is_kept_and_the_stream_goes_on(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("one")
+    server.garble()
+    server.garble(b'{"$type":"message","payload":{"$type":"x#commit","seq":3}}')
+    server.post("two")
+    posts, _, batches = collect(source, 2)
+    assert [post.text for post in posts] == ["one", "two"]
+    rejected = [rejected for batch in batches for rejected in batch.rejected]
+    assert len(rejected) == 2
+    assert rejected[0].raw.startswith(b"\xff")
+
+
+def test_a_record_dated_ahead_counts_from_when_the_server_saw_it(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("from the future", at=datetime(2090, 1, 1, tzinfo=UTC))
+    [post], _, _ = collect(source, 1)
+    assert post.published_at <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_a_quiet_stream_gives_an_empty_batch_within_a_second_or_so(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    _, cursor, _ = collect(source, 0)
+    begun = time.monotonic()
+    batch = source.poll("posts", cursor)
+    assert (batch.posts, batch.cursor) == ([], cursor)
+    assert time.monotonic() - begun < 3
+
+
+def test_no_stream_there_is_said_plainly(server: BlueskyServer) -> None:
+    source = BlueskySource(config(server, endpoint="ws://127.0.0.1:9"))
+    _, cursor, _ = collect(source, 0)
+    with pytest.raises(PlatformError, match=r"ws://127\.0\.0\.1:9.*no connection") as caught:
+        source.poll("posts", cursor)
+    assert not caught.value.permanent
+
+
+def test_a_reply_stands_below_its_post_and_is_read_back(server: BlueskyServer) -> None:
+    root = server.post("Acme is down")
+    parent = server.post("still", "did:plc:bo", reply_to=root)
+    responder = BlueskyResponder(config(server))
+    sent = responder.send(answer(server, parent))
+    assert isinstance(sent, Sent)
+    assert [(p.id, p.parent, p.thread, p.text) for p in server.posted] == [
+        (sent.native_id, parent, root, "Sorry to hear that")
+    ]
+    other = server.post("thanks", "did:plc:bo", reply_to=sent.native_id)
+    thread = responder.read(answer(server, parent))
+    assert (thread.gone, thread.text) == (False, "still")
+    found = {s.native_id: (s.parent, s.ours, s.text) for s in thread.posts}
+    assert found == {
+        sent.native_id: (parent, True, "Sorry to hear that"),
+        other: (sent.native_id, False, "thanks"),
+    }
+    assert server.sign_ins == 1
+
+
+def test_a_second_attempt_posts_nothing_more(server: BlueskyServer) -> None:
+    parent = server.post("Acme is down")
+    responder = BlueskyResponder(config(server))
+    server.mishap(Mishap(PUT, lose=True))
+    assert isinstance(responder.send(answer(server, parent)), Unknown)
+    assert isinstance(responder.send(answer(server, parent)), Sent)
+    assert len(server.posted) == 1
+    assert len([p for p in responder.read(answer(server, parent)).posts if p.ours]) == 1
+
+
+@pytest.mark.parametrize(
+    "mishap", [Mishap(PUT, hang=True), Mishap(PUT, reset=True), Mishap(PUT, reply=Reply(502, {}))]
+)
+def test_no_clear_answer_is_never_taken_for_a_refusal(
+    server: BlueskyServer, mishap: Mishap
+) -> None:
+    parent = server.post("Acme is down")
+    server.mishap(mishap)
+    responder = BlueskyResponder(config(server, timeout_s=0.2))
+    assert isinstance(responder.send(answer(server, parent)), Unknown)
+
+
+def test_an_expired_token_is_refreshed_without_signing_in_again(server: BlueskyServer) -> None:
+    parent = server.post("Acme is down")
+    responder = BlueskyResponder(config(server))
+    responder.read(answer(server, parent))
+    server.expire()
+    assert isinstance(responder.send(answer(server, parent)), Sent)
+    assert server.sign_ins == 1
+
+
+def test_refusals_say_whether_trying_again_helps(server: BlueskyServer) -> None:
+    parent = server.post("Acme is down")
+    responder = BlueskyResponder(config(server))
+    too_long = responder.send(answer(server, parent, "x" * 301))
+    assert isinstance(too_long, Refused)
+    assert too_long.permanent
+    server.mishap(Mishap(PUT, reply=Reply(429, {"error": "RateLimitExceeded"})))
+    busy = responder.send(answer(server, parent))
+    assert isinstance(busy, Refused)
+    assert not busy.permanent
+    wrong = BlueskyResponder(config(server, password="wrong")).send(answer(server, parent))
+    assert isinstance(wrong, Refused)
+    assert wrong.permanent
+    assert "app password" in wrong.reason
+    server.close()
+    gone = BlueskyResponder(config(server)).send(answer(server, parent))
+    assert isinstance(gone, Refused)
+    assert not gone.permanent
+    assert server.posted == []
+
+
+def test_reading_back_sees_an_edit_and_a_deletion(server: BlueskyServer) -> None:
+    parent = server.post("helo")
+    asked = answer(server, parent)
+    responder = BlueskyResponder(config(server))
+    server.edit(parent, "hello")
+    assert responder.read(asked).text == "hello"
+    server.delete(parent)
+    assert responder.read(asked).gone
+
+
+@given(st.text(), st.text())
+def test_record_keys_are_tids_of_the_past_and_differ_with_the_key(one: str, other: str) -> None:
+    key = record_key(one)
+    assert len(key) == 13
+    assert set(key) <= set("234567abcdefghijklmnopqrstuvwxyz")
+    assert key[0] in "234567abcdefghij"
+    number = 0
+    for char in key:
+        number = number * 32 + "234567abcdefghijklmnopqrstuvwxyz".index(char)
+    assert number >> 10 < 1_700_000_000_000_000
+    assert (key == record_key(other)) == (one == other)
+
+
+def test_links_in_a_reply_are_marked_by_byte() -> None:
+    address = {"uri": "u", "cid": "c", "root_uri": "r", "root_cid": "d"}
+    now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    record = reply_record("Größe: https://example.org/a.", address, now)
+    [facet] = record["facets"]
+    raw = record["text"].encode()
+    index = facet["index"]
+    assert raw[index["byteStart"] : index["byteEnd"]] == b"https://example.org/a"
+    assert record["createdAt"] == "2026-03-02T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"endpoint": "https://x"}, "ws://"),
+        ({"service": "ws://x"}, "http"),
+        ({"password": ""}, "both identifier and password"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(
+    server: BlueskyServer, changes: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        config(server, **changes)
+
+
+def test_the_password_does_not_show(server: BlueskyServer) -> None:
+    assert PASSWORD not in repr(config(server))
+
+
+def test_real_recorded_events_flow_through_the_reader(
+    server: BlueskyServer, source: BlueskySource, recorded: Path
+) -> None:
+    assert server.load(recorded / "bluesky" / "golden_v1.jsonl") == 10
+    posts, cursor, batches = collect(source, 1)
+    assert [(p.author.id, p.op, p.lang) for p in posts] == [
+        ("did:plc:q235v55g5unth4zjjdpacfdr", Op.CREATE, "en")
+    ]
+    assert posts[0].thread != posts[0].native_id
+    assert DID not in posts[0].address.values()
+    assert not any(batch.rejected for batch in batches)
+    assert source.poll("posts", cursor).posts == []

@@ -1,0 +1,308 @@
+"""Bluesky on loopback: a Jetstream (both versions) and one account's server (PDS).
+
+What is posted through the PDS appears in the stream, as on the network. The stream replays
+from its cursor inclusively, refuses one below its floor, and takes a cursor of 10^15 and
+above for a time, as Jetstream does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as Handshake
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.sync.server import ServerConnection, serve
+
+from tests.platforms.loopback import Loopback, Posted, Reply, Request
+
+DID, HANDLE, PASSWORD = "did:plc:acme", "acme.test", "app-password"
+_POSTS = "app.bsky.feed.post"
+_LEXICON = "network.bsky.jetstream.subscribeEvents"
+_A_TIME = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of the stream: `payload` is a version 2 payload, or raw bytes to be sent."""
+
+    seq: int
+    time_us: int
+    payload: dict[str, Any] | bytes
+
+
+class BlueskyServer(Loopback):
+    """A small Bluesky. `url` is the PDS, `stream_url` the Jetstream; `floor` its oldest seq."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.now = now
+        self.floor = 0
+        self.entries: list[Entry] = []
+        self.records: dict[str, dict[str, Any]] = {}
+        self.handles: dict[str, str] = {DID: HANDLE}
+        self.sign_ins = 0
+        self.connects: list[str] = []
+        self.tokens = {"access-1"}
+        self._keys = itertools.count(1)
+        self._open: set[ServerConnection] = set()
+        super().__init__()
+        self._sockets = serve(
+            self._stream,
+            "127.0.0.1",
+            0,
+            process_request=self._admit,
+            select_subprotocol=lambda _, offered: offered[0] if offered else None,
+        )
+        self.stream_url = f"ws://127.0.0.1:{self._sockets.socket.getsockname()[1]}"
+        self._accepting = threading.Thread(target=self._sockets.serve_forever, daemon=True)
+        self._accepting.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._sockets.shutdown()
+        self._accepting.join()
+        super().close()
+
+    # ------------------------------------------------------------ the world
+
+    def post(
+        self, text: str, did: str = "did:plc:ana", *, reply_to: str = "", at: datetime | None = None
+    ) -> str:
+        """Put a post into the world and the stream, and give its address (at://…)."""
+        with self.lock:
+            rkey = f"3k{next(self._keys):011d}"
+            record: dict[str, Any] = {"$type": _POSTS, "text": text}
+            record["createdAt"] = _iso(at or self.now())
+            record["langs"] = ["en"]
+            if reply_to:
+                record["reply"] = self.reference(reply_to)
+            return self._put(did, rkey, record)
+
+    def reference(self, uri: str) -> dict[str, Any]:
+        """What a reply to `uri` must hold."""
+        parent = {"uri": uri, "cid": self.records[uri]["cid"]}
+        above = self.records[uri]["value"].get("reply")
+        return {"root": above["root"] if above else parent, "parent": parent}
+
+    def edit(self, uri: str, text: str) -> None:
+        with self.lock:
+            did, rkey = _split(uri)
+            self._put(did, rkey, {**self.records[uri]["value"], "text": text}, "update")
+
+    def delete(self, uri: str) -> None:
+        with self.lock:
+            self.records.pop(uri)
+            did, rkey = _split(uri)
+            self._emit("commit", did, {"operation": "delete", "collection": _POSTS, "rkey": rkey})
+
+    def leave(self, did: str, status: str = "deleted") -> None:
+        """An account goes, and all its posts with it; the stream only names the account."""
+        with self.lock:
+            for uri in [uri for uri in self.records if _split(uri)[0] == did]:
+                self.records.pop(uri)
+            self._emit("account", did, {"active": False, "status": status})
+
+    def garble(self, frame: bytes = b"\xff{nonsense") -> None:
+        """Send something that is not an event."""
+        with self.lock:
+            self.entries.append(Entry(len(self.entries) + 1, _us(self.now()), frame))
+
+    def drop(self) -> None:
+        """Close every open stream."""
+        for socket in tuple(self._open):
+            socket.close()
+
+    def load(self, path: Path) -> int:
+        """Take recorded version 1 events into the stream, moved in time to end now."""
+        events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        shift = _us(self.now()) - max(event["time_us"] for event in events)
+        for event in events:
+            body = event.get(event["kind"]) or {}
+            self._emit(event["kind"], event["did"], body, event["time_us"] + shift)
+            if body.get("collection") == _POSTS and "record" in body:
+                uri = f"at://{event['did']}/{_POSTS}/{body['rkey']}"
+                held = {"uri": uri, "cid": body["cid"], "value": body["record"]}
+                self.records[uri] = held
+        return len(events)
+
+    def _put(self, did: str, rkey: str, record: dict[str, Any], operation: str = "create") -> str:
+        uri = f"at://{did}/{_POSTS}/{rkey}"
+        digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+        held = {"uri": uri, "cid": f"bafy{digest[:40]}", "value": record}
+        if self.records.get(uri) == held:
+            return uri  # the same record again changes nothing, and is not an event
+        self.records[uri] = held
+        body = {"operation": operation, "collection": _POSTS, "rkey": rkey}
+        self._emit("commit", did, {**body, "cid": held["cid"], "record": record})
+        return uri
+
+    def _emit(self, kind: str, did: str, body: Mapping[str, Any], time_us: int = 0) -> None:
+        time_us = time_us or _us(self.now())
+        seq = len(self.entries) + 1
+        moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
+        payload = {**body, "$type": f"{_LEXICON}#{kind}", "did": did, "seq": seq}
+        payload["time"] = moment.isoformat().replace("+00:00", "Z")
+        self.entries.append(Entry(seq, time_us, payload))
+
+    # ------------------------------------------------------------ the stream
+
+    def _admit(self, socket: ServerConnection, handshake: Handshake) -> Response | None:
+        self.connects.append(handshake.path)
+        parts = urlsplit(handshake.path)
+        cursor = int(parse_qs(parts.query).get("cursor", ["0"])[0])
+        if parts.path not in {f"/xrpc/{_LEXICON}", "/subscribe"}:
+            return socket.respond(404, "no such stream")
+        if parts.path != "/subscribe" and 0 < cursor < min(self.floor, _A_TIME):
+            message = f"cursor {cursor} is below the floor {self.floor}"
+            body = json.dumps({"error": "CursorTooOld", "message": message})
+            return socket.respond(400, body)
+        return None
+
+    def _stream(self, socket: ServerConnection) -> None:
+        assert socket.request is not None
+        parts = urlsplit(socket.request.path)
+        v1 = parts.path == "/subscribe"
+        query = parse_qs(parts.query)
+        wanted = {*query.get("collections", ()), *query.get("wantedCollections", ())}
+        cursor = int(query.get("cursor", ["0"])[0])
+        index = 0 if cursor else len(self.entries)
+        self._open.add(socket)
+        with suppress(ConnectionClosed):
+            while not self._closing.is_set() and socket.state is State.OPEN:
+                with self.lock:
+                    waiting = self.entries[index:]
+                for entry in waiting:
+                    place = entry.time_us if v1 or cursor >= _A_TIME else entry.seq
+                    if place >= cursor and entry.seq >= self.floor and _passes(entry, wanted):
+                        socket.send(_frame(entry, v1=v1))
+                index += len(waiting)
+                self._closing.wait(0.01)
+        self._open.discard(socket)
+
+    # ------------------------------------------------------------ the PDS
+
+    def handle(self, request: Request) -> Reply:
+        nsid = request.path.removeprefix("/xrpc/")
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if nsid == "com.atproto.server.createSession":
+            return self._sign_in(request)
+        if nsid == "com.atproto.server.refreshSession":
+            return self._session() if token == "refresh" else _failed(401, "InvalidToken")
+        if token not in self.tokens:
+            return _failed(400, "ExpiredToken")
+        if nsid == "com.atproto.repo.putRecord":
+            return self._put_record(request)
+        return self._query(nsid, request.query)
+
+    def _query(self, nsid: str, query: Mapping[str, str]) -> Reply:
+        if nsid == "com.atproto.repo.getRecord":
+            uri = f"at://{query['repo']}/{query['collection']}/{query['rkey']}"
+            held = self.records.get(uri)
+            return Reply(200, held) if held else _failed(400, "RecordNotFound")
+        if nsid == "app.bsky.feed.getPostThread":
+            found = query["uri"] in self.records
+            view = {"thread": self._view(query["uri"])} if found else None
+            return Reply(200, view) if found else _failed(400, "NotFound")
+        return _failed(501, "MethodNotImplemented")
+
+    def expire(self) -> None:
+        """Make every access token that was given out expire."""
+        self.tokens.clear()
+
+    def _sign_in(self, request: Request) -> Reply:
+        self.sign_ins += 1
+        if request.json != {"identifier": HANDLE, "password": PASSWORD}:
+            return _failed(401, "AuthenticationRequired")
+        return self._session()
+
+    def _session(self) -> Reply:
+        token = f"access-{next(self._keys)}"
+        self.tokens.add(token)
+        session = {"did": DID, "handle": HANDLE, "accessJwt": token, "refreshJwt": "refresh"}
+        return Reply(200, session)
+
+    def _put_record(self, request: Request) -> Reply:
+        asked = request.json
+        if asked["repo"] != DID:
+            return _failed(400, "InvalidRequest")
+        record = asked["record"]
+        if len(record["text"]) > 300:
+            return _failed(400, "InvalidRequest")
+        fresh = f"at://{DID}/{_POSTS}/{asked['rkey']}" not in self.records
+        uri = self._put(DID, asked["rkey"], record)
+        if fresh:
+            reply = record["reply"]
+            self.posted.append(
+                Posted(
+                    id=uri,
+                    text=record["text"],
+                    parent=reply["parent"]["uri"],
+                    thread=reply["root"]["uri"],
+                )
+            )
+        return Reply(200, {"uri": uri, "cid": self.records[uri]["cid"]})
+
+    def _view(self, uri: str) -> dict[str, Any]:
+        held = self.records[uri]
+        did = _split(uri)[0]
+        below = [
+            other
+            for other, record in self.records.items()
+            if record["value"].get("reply", {}).get("parent", {}).get("uri") == uri
+        ]
+        return {
+            "$type": "app.bsky.feed.defs#threadViewPost",
+            "post": {
+                "uri": uri,
+                "cid": held["cid"],
+                "author": {"did": did, "handle": self.handles.get(did, "handle.invalid")},
+                "record": held["value"],
+                "indexedAt": held["value"]["createdAt"],
+            },
+            "replies": [self._view(other) for other in below],
+        }
+
+
+def _passes(entry: Entry, wanted: set[str]) -> bool:
+    collection = entry.payload.get("collection") if isinstance(entry.payload, dict) else None
+    return not collection or not wanted or collection in wanted
+
+
+def _frame(entry: Entry, *, v1: bool) -> str | bytes:
+    payload = entry.payload
+    if isinstance(payload, bytes):
+        return payload
+    if not v1:
+        return json.dumps({"$type": "message", "payload": payload})
+    kind = payload["$type"].rpartition("#")[2]
+    outer = {"did": payload["did"], "time_us": entry.time_us, "kind": kind}
+    inner = {k: v for k, v in payload.items() if k not in {"$type", "did", "seq", "time"}}
+    return json.dumps({**outer, kind: inner})
+
+
+def _failed(status: int, name: str) -> Reply:
+    return Reply(status, {"error": name, "message": name})
+
+
+def _split(uri: str) -> tuple[str, str]:
+    did, _, rkey = uri.removeprefix("at://").split("/")
+    return did, rkey
+
+
+def _us(moment: datetime) -> int:
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
