@@ -111,5 +111,5 @@ $(say) 'install: $(1)' \
 endef
 
 $(ASSETS): package-lock.json dashboard/assets.py $(VENV)/uv.stamp
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m dashboard.assets
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P dashboard/assets.py
 	@touch $@
