@@ -1,0 +1,72 @@
+"""The table of platforms: settings in, sources and responders out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collectors.platforms import PLATFORMS, BadConfig, read_config
+
+X = {"account": "acme", "account_id": "1", "bearer_token": "b"}
+KEYS = {
+    "consumer_key": "a",
+    "consumer_secret": "b",
+    "access_token": "1-c",
+    "access_token_secret": "d",
+}
+REDDIT = {"client_id": "a", "client_secret": "b", "user_agent": "tests", "subreddits": ["acme"]}
+LOGIN = {"username": "acme", "password": "p"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "answers"),
+    [
+        ("x", X, False),
+        ("x", {**X, **KEYS}, True),
+        ("reddit", REDDIT, False),
+        ("reddit", {**REDDIT, **LOGIN}, True),
+        ("bluesky", {}, False),
+        ("bluesky", {"identifier": "acme.test", "password": "p"}, True),
+        ("recorded", {"path": "posts.jsonl"}, False),
+    ],
+)
+def test_settings_make_a_source_and_a_responder_where_there_is_one(
+    kind: str, settings: dict[str, Any], *, answers: bool
+) -> None:
+    config = read_config(kind, "mine", settings)
+    source = PLATFORMS[kind].source(config)
+    responder = PLATFORMS[kind].responder(config)
+    assert source.platform == kind
+    assert source.parts()
+    assert (responder is not None) is answers
+    if responder:
+        assert responder.platform == kind
+        assert responder.length_limit > 0
+        responder.close()
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "complaint"),
+    [
+        ("xx", {}, "unknown platform 'xx', known are .*bluesky.*x"),
+        ("x", {**X, "acount": "acme"}, "acount"),
+        ("x", {**X, "timeout_s": "soon"}, "timeout_s"),
+        ("x", {"account": "acme"}, "bearer_token"),
+        ("recorded", {"path": "a", "speed": -1}, "speed"),
+    ],
+)
+def test_wrong_settings_name_the_source_and_the_setting(
+    kind: str, settings: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(BadConfig, match=f"'mine'.*{complaint}"):
+        read_config(kind, "mine", settings)
+
+
+def test_the_simplest_source_reads_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_text("")
+    source = PLATFORMS["recorded"].source(read_config("recorded", "r", {"path": str(path)}))
+    assert source.poll("file", None).posts == []
