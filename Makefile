@@ -8,7 +8,7 @@ SHELL := /bin/sh
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?=
+export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
 EARSHOT := $(BIN)/earshot
@@ -90,26 +90,16 @@ help:
 
 # -- the environment ------------------------------------------------------------------------
 
-$(VENV)/uv.stamp:
-	@PYTHON='$(PYTHON)' ./environment.sh $(VENV)
-	@touch $@
-
 # An environment with the tools for development holds all that a run needs, so it is kept.
-$(VENV)/run.stamp: $(VENV)/uv.stamp requirements.txt pyproject.toml
+$(VENV)/run.stamp: requirements.txt pyproject.toml
 	@if [ -e $(VENV)/dev.stamp ]; then $(MAKE) $(VENV)/dev.stamp; \
-	else $(call install,requirements.txt); fi
+	else ./environment.sh $(VENV) requirements.txt; fi
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/uv.stamp requirements-dev.txt pyproject.toml
-	@$(call install,requirements-dev.txt)
+$(VENV)/dev.stamp: requirements-dev.txt pyproject.toml
+	@./environment.sh $(VENV) requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
-define install
-$(say) 'install: $(1)' \
-&& $(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes $(1) \
-&& $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
-endef
-
-$(ASSETS): package-lock.json dashboard/assets.py $(VENV)/uv.stamp
+$(ASSETS): package-lock.json dashboard/assets.py | $(VENV)/run.stamp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P dashboard/assets.py
 	@touch $@

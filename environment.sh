@@ -1,10 +1,29 @@
 #!/bin/sh
-# Make a Python environment with uv in it: environment.sh FOLDER. `make` calls it.
+# Make a Python environment that holds what a list requires, and the project itself, in place:
+# environment.sh FOLDER REQUIREMENTS. `make` calls it.
 #
 # PYTHON names the interpreter; otherwise the first from 3.11 up that is found is taken.
 set -eu
 
 folder=$1
+requirements=$2
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+trap 'exit 130' INT TERM
+
+# Run a command with a sign of life each second, and show its output if it fails.
+slowly() {
+    printf 'environment: %s ' "$1" >&2
+    shift
+    (while sleep 1 && kill -0 $$ 2>/dev/null; do printf . >&2; done) &
+    dots=$!
+    status=0
+    "$@" >"$output" 2>&1 || status=$?
+    kill $dots
+    echo >&2
+    [ "$status" = 0 ] || cat "$output" >&2
+    return "$status"
+}
 
 is_new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -24,20 +43,25 @@ choose() {
 
 # Debian keeps what `python3 -m venv` needs in a package of its own.
 add_venv() {
-    version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        echo "$1 cannot make environments: its module ensurepip is missing;" \
-            "install it (on Debian and Ubuntu: apt-get install python$version-venv), then run make again" >&2
+        echo "$1 cannot make environments: its module ensurepip is missing; install it" \
+            "(on Debian and Ubuntu: apt-get install $package), then run make again" >&2
         return 1
     fi
-    echo "environment: installing python$version-venv"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-        "python$version-venv" >/dev/null
+    export DEBIAN_FRONTEND=noninteractive
+    slowly "reading the list of packages" apt-get update
+    slowly "installing $package" apt-get install -y --no-install-recommends "$package"
 }
 
-python=$(choose)
-"$python" -c 'import ensurepip' 2>/dev/null || add_venv "$python"
-echo "environment: $("$python" --version) in $folder"
-"$python" -m venv --clear "$folder"
-"$folder/bin/python" -m pip install -q --disable-pip-version-check uv
+make_environment() {
+    python=$(choose)
+    "$python" -c 'import ensurepip' 2>/dev/null || add_venv "$python"
+    slowly "$("$python" --version) in $folder" "$python" -m venv --clear "$folder"
+    slowly "installing uv" "$folder/bin/python" -m pip install --disable-pip-version-check uv
+}
+
+[ -x "$folder/bin/uv" ] || make_environment
+uv() { "$folder/bin/uv" pip "$@" --python "$folder/bin/python"; }
+slowly "installing $requirements" uv sync --require-hashes "$requirements"
+uv install -q --no-deps --no-build-isolation -e .
