@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from earshot import yaml_source
-from earshot.yaml_source import OperatorError
+from earshot.yaml_source import OperatorError, YamlSource
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
+LANGUAGE = re.compile(r"[a-z]{2}")
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +61,29 @@ def load(folder: Path) -> Mapping[str, Brand]:
                 f"hyphens, beginning with a letter; {slug!r} is not"
             )
         brand = source.convert(Brand)
-        if not brand.queries:
-            raise source.error("a brand needs at least one query", "queries")
+        _check(brand, source)
         brands[slug] = msgspec.structs.replace(brand, slug=slug)
     return brands
+
+
+def _check(brand: Brand, source: YamlSource) -> None:
+    """Raise OperatorError for what the types allow and no brand can be."""
+    if not brand.queries:
+        raise source.error("a brand needs at least one query", "queries")
+    if brand.slug:
+        raise source.error("the folder's name is the brand's slug; delete this line", "slug")
+    for number, code in enumerate(brand.languages):
+        if not LANGUAGE.fullmatch(code):
+            raise source.error(
+                f"{code!r} is no ISO 639-1 code; write two small letters, as in en",
+                "languages",
+                number,
+            )
+    if not brand.languages:
+        raise source.error("a brand answers in at least one language, as in [en]", "languages")
+    try:
+        ZoneInfo(brand.timezone)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise source.error(
+            f"{brand.timezone!r} is no time zone; write one as in Europe/Madrid", "timezone"
+        ) from error

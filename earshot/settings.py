@@ -11,7 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,15 +25,29 @@ _TEST_PREFIX = "EARSHOT_TEST_"
 
 Positive = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 
 
 class SettingsError(Exception):
     """A setting is wrong; the message names it, its value and what to do."""
 
 
+_SECRETS = frozenset({"secret_key", "sasl_password", "url"})
+"""Keys that no log or traceback may show; a URL can hold a password."""
+
+
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A section of the settings: immutable, and strict about unknown keys."""
+    """A section of the settings: immutable, strict about unknown keys, silent about secrets."""
+
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown = (
+            f"{name}={'***' if name in _SECRETS and value else repr(value)}"
+            for name, value in values.items()
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    __str__ = __repr__
 
 
 class Database(_Section, frozen=True):
@@ -95,8 +109,8 @@ class Send(_Section, frozen=True):
 class Telemetry(_Section, frozen=True):
     """`format` is `human` or `json`; `port` is the first of the roles' ports, 0 for any."""
 
-    format: str = "human"
-    level: str = "info"
+    format: Literal["human", "json"] = "human"
+    level: Literal["debug", "info", "warning", "error"] = "info"
     host: str = "127.0.0.1"
     port: Port = 9_464
 
@@ -135,7 +149,7 @@ class Settings(_Section, frozen=True):
     send: Send = Send()
     telemetry: Telemetry = Telemetry()
     demo: Demo = Demo()
-    sources: dict[str, dict[str, Any]] = {}
+    sources: dict[str, Any] = {}
 
     @property
     def home_path(self) -> Path:
@@ -162,33 +176,45 @@ class Settings(_Section, frozen=True):
     def __repr__(self) -> str:
         return f"Settings(home={self.home!r})"
 
+    __str__ = __repr__
+
 
 def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """The settings of the file at `path` (None: defaults), overridden by `env`.
 
     `EARSHOT_SECTION__KEY` sets `key` of `[section]`, `EARSHOT_SOURCES__NAME__KEY` that of a
-    source, and `PORT` the web port. Raises SettingsError.
+    source, and `PORT` the web port. A source's name is written in capitals there, with `_`
+    where it has a hyphen. Raises SettingsError.
     """
     raw = _read(path) if path else {}
-    places = [str(path)] if path else []
+    places: dict[tuple[str, ...], str] = {}
     for variable, value in sorted(env.items()):
         if variable == "PORT":
-            _put(raw, ["web", "port"], value, variable)
+            steps = ["web", "port"]
         elif variable.startswith(PREFIX) and not (
             variable in NOT_SETTINGS or variable.startswith(_TEST_PREFIX)
         ):
-            _put(raw, variable.removeprefix(PREFIX).lower().split("__"), value, variable)
-            places.append(variable)
+            steps = _steps(raw, variable)
+        else:
+            continue
+        _put(raw, steps, value, variable)
+        places[tuple(steps)] = variable
     try:
         settings = msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(_in_words(str(error), places)) from error
-    if settings.telemetry.format not in ("human", "json"):
-        raise SettingsError(
-            f"telemetry.format is {settings.telemetry.format!r}; it is 'human' or 'json'"
-        )
+        raise SettingsError(_in_words(str(error), raw, path, places)) from error
     settings.entries()
     return settings
+
+
+def _steps(raw: Mapping[str, Any], variable: str) -> list[str]:
+    """Where a variable's value belongs. A source that the file names is found by its name."""
+    steps = variable.removeprefix(PREFIX).lower().split("__")
+    sources = raw.get("sources")
+    if steps[0] == "sources" and len(steps) > 1 and isinstance(sources, dict):
+        known = {name.lower().replace("-", "_"): name for name in sources}
+        steps[1] = known.get(steps[1], steps[1])
+    return steps
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -226,7 +252,11 @@ def _below(known: Any, step: str, variable: str) -> Any:
     return fields[step]
 
 
-def _entry(name: str, raw: Mapping[str, Any]) -> SourceEntry:
+def _entry(name: str, raw: Any) -> SourceEntry:
+    if not isinstance(raw, dict):
+        raise SettingsError(
+            f"sources.{name} is a single value; write a table [sources.{name}] with brand and kind"
+        )
     missing = [key for key in ("brand", "kind") if not isinstance(raw.get(key), str)]
     if missing:
         raise SettingsError(f"sources.{name} needs {' and '.join(missing)}")
@@ -234,7 +264,19 @@ def _entry(name: str, raw: Mapping[str, Any]) -> SourceEntry:
     return SourceEntry(name=name, brand=raw["brand"], kind=raw["kind"], options=options)
 
 
-def _in_words(message: str, places: list[str]) -> str:
+def _in_words(
+    message: str, raw: Mapping[str, Any], file: Path | None, places: Mapping[tuple[str, ...], str]
+) -> str:
+    """A complaint of msgspec, with the setting's name, its value, and where it was set."""
     said, _, where = message.partition(" - at `$")
-    path = where.strip("`.") or "settings"
-    return f"{path}: {said} (set in {', '.join(places) or 'the defaults'})"
+    steps = tuple(where.strip("`.").split(".")) if where else ()
+    value: Any = raw
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    shown = "" if value is None or isinstance(value, dict) else f" is {_shown(steps[-1], value)}"
+    place = places.get(steps) or (str(file) if file else "the environment")
+    return f"{'.'.join(steps) or 'settings'}{shown}: {said} (set in {place}); correct it there"
+
+
+def _shown(key: str, value: object) -> str:
+    return "a secret" if key in _SECRETS else repr(value)[:100]

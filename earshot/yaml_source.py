@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import yaml
+from yaml.reader import ReaderError
 
 T = TypeVar("T")
 
@@ -58,6 +59,8 @@ class YamlSource:
             return msgspec.convert(self.value, type_, strict=True)
         except msgspec.ValidationError as error:
             message, _, where = str(error).partition(" - at `")
+            if where.startswith("key` in `"):
+                message, where = f"{message} as a key; put it in quotes", where[len("key` in `") :]
             raise self.error(message, *_path(where)) from error
 
 
@@ -77,7 +80,14 @@ def read(path: Path) -> YamlSource:
 
 def parse(text: str, name: str) -> YamlSource:
     """`text` as YAML. Raises OperatorError with the line of what can't be read."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = _Loader(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise OperatorError(
+            f"{name}, line {line}: the character U+{ord(text[error.position]):04X} can't stand "
+            "in YAML; delete it"
+        ) from error
     try:
         node = loader.get_single_node()
         if node is None:
@@ -89,10 +99,22 @@ def parse(text: str, name: str) -> YamlSource:
         mark = error.problem_mark or error.context_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise OperatorError(f"{name}{at}: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise OperatorError(f"{name}: {error}") from error
+    except RecursionError as error:
+        raise OperatorError(f"{name}, line {loader.line + 1}: nested too deeply") from error
     finally:
         loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that says where a scalar stands that is not what its form or tag promises."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 -- PyYAML's own signature
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{str(node.value)[:100]!r} is no {node.tag}", node.start_mark
+            ) from error
 
 
 def _walk(
