@@ -1,0 +1,149 @@
+"""Dockerfile and compose.yaml name only what is there: commands, settings, files, services."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from earshot.cli import main
+from earshot.role import ROLES
+from earshot.settings import Telemetry, load
+from earshot.telemetry import HealthServer, Metrics, Probe
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
+OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
+DEMO_ROLES = {"crew"}
+"""Simulated colleagues are no part of a deployment."""
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions in order, each with what stands behind it."""
+    text = (ROOT / "Dockerfile").read_text()
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    lines = [line for line in bare.replace("\\\n", " ").splitlines() if line.strip()]
+    return [(line.split(None, 1)[0], line.split(None, 1)[1].strip()) for line in lines]
+
+
+def instructions(name: str) -> Iterator[str]:
+    return (rest for word, rest in dockerfile() if word == name)
+
+
+def assert_is_a_command(words: list[str]) -> None:
+    """Walk from group to group as click does; the last step reads options and arguments."""
+    command: click.Command = main
+    while isinstance(command, click.Group):
+        assert words, f"a command is missing behind {command.name}"
+        found = command.commands.get(words[0])
+        assert found is not None, (
+            f"{words[0]!r} is no command; there are {sorted(command.commands)}"
+        )
+        command, words = found, words[1:]
+    command.make_context(command.name, words)
+
+
+def read_as_settings(variables: Mapping[str, Any]) -> None:
+    """Load the variables as a process would: a misspelt one is an error."""
+    given = {name: re.sub(r"\$\{[^}]*\}", "word", str(text)) for name, text in variables.items()}
+    load(None, given)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_service_runs_a_command_that_exists(name: str) -> None:
+    assert_is_a_command(SERVICES[name]["command"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_of_a_service_is_a_setting(name: str) -> None:
+    read_as_settings(SERVICES[name]["environment"])
+
+
+def test_every_role_is_a_service() -> None:
+    assert {SERVICES[name]["command"][0] for name in OURS} == {*ROLES, "db"} - DEMO_ROLES
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_waits_for_services_that_exist_and_can_tell(name: str) -> None:
+    for other, wait in SERVICES[name].get("depends_on", {}).items():
+        if wait["condition"] == "service_healthy":
+            assert SERVICES[other]["healthcheck"]["test"]
+        else:
+            assert wait["condition"] == "service_completed_successfully"
+            assert SERVICES[other]["restart"] != "unless-stopped"
+
+
+def test_every_named_volume_is_declared() -> None:
+    used = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", ())}
+    assert {name for name in used if not name.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_no_port_is_open_beyond_this_machine() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_image_sets_only_settings() -> None:
+    pairs = dict(pair.split("=", 1) for rest in instructions("ENV") for pair in rest.split())
+    read_as_settings(pairs)
+
+
+def test_the_image_runs_a_command_that_exists_and_not_as_root() -> None:
+    (command,), (entry,) = instructions("CMD"), instructions("ENTRYPOINT")
+    assert json.loads(entry) == ["earshot"]
+    assert_is_a_command(json.loads(command))
+    assert list(instructions("USER"))[-1] == "earshot"
+
+
+def test_the_image_copies_what_the_checkout_holds_and_the_context_lets_through() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    for rest in instructions("COPY"):
+        if rest.startswith("--from"):
+            continue
+        *sources, _ = rest.split()
+        for source in sources:
+            assert (ROOT / source.removeprefix("./")).exists(), source
+            assert source.split("/")[0] in let_through, source
+
+
+def test_the_image_holds_every_package_that_is_installed() -> None:
+    copied = {word for rest in instructions("COPY") for word in rest.split()}
+    packages = re.search(r"packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text())
+    assert packages
+    assert set(re.findall(r'"(\w+)"', packages[1])) <= copied
+
+
+def health_check() -> list[str]:
+    (rest,) = instructions("HEALTHCHECK")
+    command: list[str] = json.loads(rest.partition(" CMD ")[2])
+    return command
+
+
+def test_the_health_check_asks_the_ports_of_all_roles() -> None:
+    first = Telemetry().port
+    assert f"{{{first}..{first + len(ROLES) - 1}}}" in health_check()[-1]
+
+
+@pytest.mark.parametrize(("stuck_after_s", "status"), [(60.0, 0), (0.0, 1)], ids=["well", "stuck"])
+def test_the_health_check_tells_a_role_that_is_well_from_one_that_is_stuck(
+    stuck_after_s: float, status: int
+) -> None:
+    probe = Probe(time.monotonic, stuck_after_s=stuck_after_s)
+    server = HealthServer("127.0.0.1", 0, probe, Metrics("classify"))
+    try:
+        *shell, script = health_check()
+        asked = re.sub(r"\{\d+\.\.\d+\}", str(server.port), script)
+        assert subprocess.run([*shell, asked], check=False, timeout=20).returncode == status
+    finally:
+        server.close()
