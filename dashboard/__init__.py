@@ -8,12 +8,45 @@ from datetime import datetime
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from dashboard import auth, errors, formats, home, live, me, security, static_urls, words
+from dashboard import (
+    auth,
+    board,
+    dead,
+    errors,
+    formats,
+    health,
+    home,
+    items,
+    live,
+    me,
+    mention,
+    queue_pages,
+    reply_pages,
+    security,
+    static_urls,
+    triage,
+    triage_acts,
+    words,
+)
 from dashboard.desk import EXTENSION, Desk, WebSettings
 from earshot.brand import Brand
 from earshot.db import Sessions
 
-PAGES = (home.pages, auth.pages, me.pages, live.pages)
+PAGES = (
+    home.pages,
+    auth.pages,
+    me.pages,
+    triage.pages,
+    triage_acts.pages,
+    mention.pages,
+    queue_pages.pages,
+    reply_pages.pages,
+    items.pages,
+    board.pages,
+    health.pages,
+    dead.pages,
+    live.pages,
+)
 
 
 def create_app(

@@ -11,7 +11,9 @@ from flask import Flask, request
 from markupsafe import Markup
 
 from dashboard import deadlines, home
+from dashboard.audit import plain
 from dashboard.desk import desk, signed_in
+from dashboard.reply_limits import graphemes
 from dashboard.words import gettext as _
 from dashboard.words import lazy
 from earshot.domain import ItemState, ReplyState, Role, Sentiment
@@ -73,6 +75,10 @@ def set_up(app: Flask) -> None:
         reply_words=lambda state: _(REPLY_STATES.get(state, state)),
         role_words=lambda role: _(ROLES.get(role, role)),
         sentiment_words=lambda value: _(SENTIMENTS[value][1]) if value in SENTIMENTS else value,
+        web_url=web_url,
+        duration=deadlines.duration,
+        graphemes=graphemes,
+        plain=plain,
         sentiment_sign=lambda value: SENTIMENTS[value][0] if value in SENTIMENTS else "",
     )
     app.jinja_env.globals.update(sla=sla)
@@ -88,6 +94,7 @@ def shell() -> dict[str, object]:
         "ways": ways,
         "here": "/" + request.path.strip("/").split("/")[0],
         "script_words": script_words(),
+        "server_now": int(desk().clock().timestamp()),
     }
 
 
@@ -97,6 +104,10 @@ def script_words() -> dict[str, str]:
         "overdue": _("Overdue %(left)s"),
         "risk": _("At risk %(left)s"),
         "later": _("Due in %(left)s"),
+        "conn_connecting": _("Connecting"),
+        "conn_live": _("Live"),
+        "conn_reconnecting": _("Reconnecting"),
+        "conn_polling": _("Every 10 s"),
         "goes_out": _("goes out in %(seconds)s s"),
         "going_out": _("going out now"),
         "saved": _("Draft saved"),
@@ -137,13 +148,14 @@ def when(value: datetime | None) -> Markup:
     if value is None:
         return Markup("")
     age = desk().clock() - value
-    words = _ago(age) if timedelta(0) <= age < RELATIVE else moment(value)
+    words = ago_words(age) if timedelta(0) <= age < RELATIVE else moment(value)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         value.isoformat(timespec="seconds"), moment(value), words
     )
 
 
-def _ago(age: timedelta) -> str:
+def ago_words(age: timedelta) -> str:
+    """How long ago, in words, for less than a day."""
     minutes = int(age.total_seconds()) // 60
     if minutes < 1:
         return _("just now")
@@ -156,6 +168,11 @@ def time_of_day(value: datetime) -> str:
     """Hours and minutes in the reader's zone."""
     who = signed_in()
     return format_time(value, "HH:mm", tzinfo=who.timezone if who else None, locale=_place()[0])
+
+
+def web_url(url: str) -> str:
+    """A link from outside if it leads to the web, else nothing: `javascript:` is one too."""
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 def number(value: float) -> str:

@@ -1,0 +1,58 @@
+"""The permalink of an item: its thread, who did what, and the labels a person may correct."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from dashboard import audit, corrections
+from dashboard.auth import wants_fragment
+from dashboard.conflicts import who_did_what
+from dashboard.desk import desk, viewer
+from dashboard.panes import Pane, pane
+from dashboard.permissions import Permission, needs
+from dashboard.words import gettext as _
+from earshot.domain import Sentiment
+from earshot.lifecycle import Stale
+
+pages = Blueprint("mention", __name__)
+
+
+@pages.get("/m/<int:item_id>")
+@needs(Permission.READ_ITEMS)
+def permalink(item_id: int) -> str:
+    with desk().readers.begin() as reading:
+        found = pane(reading, viewer(), item_id) or _missing()
+        entries = audit.timeline(reading, viewer().brand, item_id)
+    return render_template("mention.html", pane=found, entries=entries)
+
+
+def _missing() -> Pane:
+    abort(404)
+
+
+@pages.post("/m/<int:item_id>/labels")
+@needs(Permission.CORRECT)
+def correct_labels(item_id: int) -> Response | str | tuple[str, int]:
+    who, now = viewer(), desk().clock()
+    topic, sentiment = request.form.get("topic", ""), request.form.get("sentiment", "")
+    expect = request.form.get("expect", type=int)
+    with desk().readers.begin() as reading:
+        before = pane(reading, who, item_id) or _missing()
+    known = topic in ("", *before.topics) and sentiment in {s.value for s in Sentiment}
+    if expect is None or not known:
+        abort(400)
+    try:
+        with desk().sessions.begin() as writing:
+            corrections.correct(
+                writing, who, item_id, expect, topic=topic, sentiment=sentiment, now=now
+            )
+    except Stale:
+        with desk().readers.begin() as reading:
+            words = who_did_what(reading, item_id)
+        return render_template("conflict.html", conflicts=[(item_id, words)]), 409
+    if wants_fragment():
+        with desk().readers.begin() as reading:
+            return render_template("_labels.html", pane=pane(reading, who, item_id) or _missing())
+    flash(_("Labels corrected. The next training learns from it."))
+    return redirect(url_for("mention.permalink", item_id=item_id))

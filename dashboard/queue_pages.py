@@ -1,0 +1,229 @@
+"""The responder's queue: what is theirs by deadline, and one item to answer."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from dashboard import backlog_counts, drafts, holding, queue_lists, verdicts
+from dashboard.auth import wants_fragment
+from dashboard.conflicts import who_did_what
+from dashboard.desk import desk, viewer
+from dashboard.panes import Pane, pane
+from dashboard.permissions import Permission, needs
+from dashboard.queue_lists import Answer, Assignment, Groups
+from dashboard.reply_limits import limit_of
+from dashboard.words import gettext as _
+from earshot import lifecycle
+from earshot.domain import ItemState
+from earshot.lifecycle import HELD, Change, Forbidden, Stale
+
+pages = Blueprint("queue", __name__)
+
+Page = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desktop:
+    """All that the queue page shows beside the list."""
+
+    pane: Pane
+    mine: bool
+    draft: str
+    nonce: str
+    limit: int
+    assignment: Assignment | None
+    similar: tuple[Answer, ...]
+
+
+@pages.get("/queue")
+@needs(Permission.ANSWER)
+def queue() -> Page:
+    return show(None)
+
+
+@pages.get("/queue/<int:item_id>")
+@needs(Permission.ANSWER)
+def item(item_id: int) -> Page:
+    return show(item_id)
+
+
+def show(
+    item_id: int | None, *, status: int = 200, notice: str = "", text: str | None = None
+) -> Page:
+    """The queue with an item open; `text` keeps what was typed when sending was refused."""
+    who, now = viewer(), desk().clock()
+    with desk().readers.begin() as reading:
+        groups = queue_lists.held_by(reading, who, now)
+        offered = queue_lists.offers(reading, who)
+        if wants_fragment() and item_id is None:
+            return render_template("_queue_rows.html", groups=groups, offered=offered, chosen=None)
+        found = _desktop(reading, item_id, text) if item_id is not None else None
+        if item_id is not None and found is None:
+            abort(404)
+        team_waits = backlog_counts.open_items(reading, who.brand, (ItemState.QUEUED,))
+    page = render_template(
+        "queue.html",
+        groups=groups,
+        offered=offered,
+        chosen=item_id,
+        open=found,
+        team_waits=team_waits,
+        notice=notice,
+        sent=_sent(),
+    )
+    return page, status
+
+
+def _sent() -> dict[str, int] | None:
+    """The reply that was just queued: its id and when it goes out, in seconds since 1970."""
+    reply, at = request.args.get("sent", type=int), request.args.get("at", type=int)
+    if reply is None or at is None or at <= desk().clock().timestamp():
+        return None
+    return {"reply": reply, "at": at, "left": int(at - desk().clock().timestamp())}
+
+
+def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None:
+    who = viewer()
+    found = pane(session, who, item_id)
+    if found is None:
+        return None
+    return Desktop(
+        pane=found,
+        mine=found.item.assignee_id == who.person_id and ItemState(found.item.state) in HELD,
+        draft=drafts.draft_of(session, who, item_id) if text is None else text,
+        nonce=secrets.token_hex(8),
+        limit=limit_of(found.item.platform).graphemes,
+        assignment=queue_lists.assignment_of(session, who.brand, item_id),
+        similar=tuple(queue_lists.similar_answers(session, who.brand, found.item)),
+    )
+
+
+@pages.post("/queue/next")
+@needs(Permission.ANSWER)
+def take_next() -> Page:
+    with desk().sessions.begin() as writing:
+        taken = queue_lists.take_next(writing, viewer(), desk().clock())
+    if taken is None:
+        flash(_("Nothing waits for your teams."))
+        return redirect(url_for("queue.queue"))
+    return redirect(url_for("queue.item", item_id=taken))
+
+
+@pages.post("/queue/<int:item_id>/take")
+@needs(Permission.ANSWER)
+def take(item_id: int) -> Page:
+    expect = request.form.get("expect", type=int)
+    try:
+        with desk().sessions.begin() as writing:
+            queue_lists.take(writing, viewer(), item_id, expect, desk().clock())
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    return redirect(url_for("queue.item", item_id=item_id))
+
+
+@pages.post("/queue/<int:item_id>/accept")
+@needs(Permission.ANSWER)
+def accept(item_id: int) -> Page:
+    """Accept an offer. Sent by the page when it opens an offered item."""
+    with desk().sessions.begin() as writing:
+        accepted = holding.accept(
+            writing, viewer().brand, item_id, viewer().person_id, desk().clock()
+        )
+    if wants_fragment():
+        return "", 204 if accepted else 409
+    return redirect(url_for("queue.item", item_id=item_id)) if accepted else conflict(item_id)
+
+
+@pages.post("/queue/<int:item_id>/release")
+@needs(Permission.ANSWER)
+def release(item_id: int) -> Page:
+    who = viewer()
+    try:
+        with desk().sessions.begin() as writing:
+            holding.hand_back(
+                writing,
+                who.brand,
+                item_id,
+                who.person_id,
+                desk().clock(),
+                expect=request.form.get("expect", type=int),
+                reason=request.form.get("reason", "").strip()[:200],
+            )
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    flash(_("Given back; the item keeps its age."))
+    return redirect(url_for("queue.queue"))
+
+
+@pages.post("/queue/<int:item_id>/done")
+@needs(Permission.ANSWER)
+def done(item_id: int) -> Page:
+    """End an item that needs no reply; only who holds it may."""
+    who, now = viewer(), desk().clock()
+    expect = request.form.get("expect", type=int)
+    if expect is None:
+        abort(400)
+    with desk().readers.begin() as reading:
+        following = following_item(queue_lists.held_by(reading, who, now), item_id)
+        held = pane(reading, who, item_id)
+    if held is None:
+        abort(404)
+    if held.item.assignee_id != who.person_id:
+        return conflict(item_id)
+    try:
+        with desk().sessions.begin() as writing:
+            verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    flash(_("Done: no reply needed."))
+    return redirect(_to(following))
+
+
+@pages.post("/queue/<int:item_id>/draft")
+@needs(Permission.ANSWER)
+def draft(item_id: int) -> Page:
+    """Keep what is typed. The first keystroke accepts an offer and begins the answer."""
+    who, now = viewer(), desk().clock()
+    with desk().sessions.begin() as writing:
+        if not drafts.item_exists(writing, who.brand, item_id):
+            abort(404)
+        text = request.form.get("text", "")
+        drafts.save(writing, who, item_id, text, now)
+        _begin_answering(writing, item_id)
+    return "", 204
+
+
+def _begin_answering(session: Session, item_id: int) -> None:
+    who, now = viewer(), desk().clock()
+    found = pane(session, who, item_id)
+    if found is None or found.item.assignee_id != who.person_id:
+        return
+    holding.accept(session, who.brand, item_id, who.person_id, now)
+    if found.item.state == ItemState.ASSIGNED:
+        lifecycle.move(
+            session,
+            Change(
+                item_id=item_id, brand=who.brand, actor=who.actor, at=now, to=ItemState.ANSWERING
+            ),
+        )
+
+
+def following_item(groups: Groups, item_id: int) -> int | None:
+    """The most urgent other item of a queue."""
+    return next((line.id for line in groups.waiting if line.id != item_id), None)
+
+
+def _to(item_id: int | None) -> str:
+    return url_for("queue.queue") if item_id is None else url_for("queue.item", item_id=item_id)
+
+
+def conflict(item_id: int) -> Page:
+    """Tell who was faster."""
+    with desk().readers.begin() as reading:
+        words = who_did_what(reading, item_id)
+    return render_template("conflict.html", conflicts=[(item_id, words)]), 409

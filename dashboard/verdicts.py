@@ -1,0 +1,174 @@
+"""What a listener decides about an item, carried out and taken back.
+
+Each verdict is one move of the item, guarded by the version that the listener saw. Taking
+it back restores the columns that its event says it changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dashboard import holding
+from dashboard.desk import Viewer
+from dashboard.words import lazy
+from earshot import lifecycle
+from earshot.domain import ItemState
+from earshot.lifecycle import Change, Stale
+from earshot.tables import EventRow, ItemRow, MembershipRow
+
+UNDO_WITHIN = timedelta(minutes=5)
+
+NO_REPLY = lazy("no reply needed")
+NOT_US = lazy("not us")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """No reply is needed."""
+
+    name = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class NotUs:
+    """It is spam, or about somebody else: what rules and models learn from."""
+
+    name = "not_us"
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """It comes back at `until`."""
+
+    until: datetime
+    name = "snooze"
+
+
+@dataclass(frozen=True, slots=True)
+class ToTeam:
+    """A team answers it: the router picks who."""
+
+    team: str
+    name = "assign"
+
+
+@dataclass(frozen=True, slots=True)
+class ToPerson:
+    """One person answers it."""
+
+    person_id: int
+    name = "assign"
+
+
+Verdict = Done | NotUs | Snooze | ToTeam | ToPerson
+
+
+class NotAMember(Exception):
+    """The person who should answer does not answer for this brand."""
+
+
+def decide(
+    session: Session,
+    who: Viewer,
+    item_id: int,
+    expect: int,
+    verdict: Verdict,
+    now: datetime,
+    *,
+    client: str = "",
+) -> int:
+    """Carry out a verdict; the item's new version. Raises Stale, Forbidden, NotAMember."""
+    why: dict[str, Any] = {"verdict": verdict.name}
+    if client:
+        why["client"] = client
+    if isinstance(verdict, ToPerson):
+        _must_answer(session, who.brand, verdict.person_id)
+        return holding.give(
+            session, who.brand, item_id, verdict.person_id, who.actor, now, expect=expect, why=why
+        )
+    to, columns = _outcome(verdict)
+    change = Change(
+        item_id=item_id,
+        brand=who.brand,
+        actor=who.actor,
+        at=now,
+        to=to,
+        why=why,
+        columns={"assignee_id": None, "snoozed_until": None, "state_reason": "", **columns},
+        expect=expect,
+    )
+    version = lifecycle.move(session, change)
+    holding.end(session, who.brand, item_id, verdict.name, now)
+    return version
+
+
+def _outcome(verdict: Done | NotUs | Snooze | ToTeam) -> tuple[ItemState, dict[str, Any]]:
+    match verdict:
+        case Done():
+            return ItemState.DISMISSED, {"state_reason": NO_REPLY}
+        case NotUs():
+            return ItemState.DISMISSED, {"state_reason": NOT_US}
+        case Snooze(until):
+            return ItemState.SNOOZED, {"snoozed_until": until}
+        case ToTeam(team):
+            return ItemState.QUEUED, {"team": team}
+
+
+def _must_answer(session: Session, brand: str, person_id: int) -> None:
+    roles = session.scalar(
+        select(MembershipRow.roles).where(
+            MembershipRow.brand == brand, MembershipRow.person_id == person_id
+        )
+    )
+    if not roles or "responder" not in roles:
+        raise NotAMember(f"person {person_id} is no responder of brand {brand!r}; choose another")
+
+
+def undo(
+    session: Session, who: Viewer, item_id: int, expect: int, now: datetime, *, client: str = ""
+) -> int:
+    """Take back one's own last verdict on an item; its new version.
+
+    Raises Stale when the last thing that happened to the item is not a verdict of this
+    person from the last five minutes.
+    """
+    event = session.scalars(
+        select(EventRow)
+        .where(EventRow.item_id == item_id, EventRow.brand == who.brand)
+        .order_by(EventRow.seq.desc())
+        .limit(1)
+    ).first()
+    ours = event is not None and event.actor == who.actor and "verdict" in (event.why or {})
+    if event is None or not ours or now - event.at > UNDO_WITHIN:
+        raise Stale(f"item {item_id} has no verdict of yours that could be taken back")
+    before = {name: _restored(name, value) for name, value in (event.before or {}).items()}
+    to = ItemState(before.pop("state"))
+    why = {"taken_back": (event.why or {})["verdict"]}
+    version = lifecycle.move(
+        session,
+        Change(
+            item_id=item_id,
+            brand=who.brand,
+            actor=who.actor,
+            at=now,
+            to=to,
+            kind="item.undone",
+            why=why | ({"client": client} if client else {}),
+            columns=before,
+            expect=expect,
+        ),
+    )
+    holding.end(session, who.brand, item_id, "undone", now)
+    return version
+
+
+def _restored(name: str, value: Any) -> Any:
+    """A column's value from an event, where times are text."""
+    if isinstance(value, str) and getattr(ItemRow, name).type.python_type is datetime:
+        return datetime.fromisoformat(value)
+    return value
