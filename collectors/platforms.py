@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,57 +19,47 @@ from collectors.config import SourceConfig
 from collectors.recorded import RecordedConfig, RecordedSource
 from collectors.reddit import RedditResponder, RedditSource
 from collectors.reddit_client import RedditConfig
+from collectors.simulated.config import SimulatorConfig
+from collectors.simulator import Simulator, SimulatorResponder
 from collectors.source import Responder, Source
 from collectors.x import XResponder, XSource
 from collectors.x_client import XConfig
 
-C = TypeVar("C", bound=SourceConfig)
-
-
-class BadConfig(Exception):
-    """A source's settings are wrong; the message names the source and the setting."""
-
 
 @dataclass(frozen=True, slots=True)
-class Platform(Generic[C]):
+class Platform:
     """One kind of source: its settings' type, and what makes a source and a responder.
 
+    Both are made from the settings and a folder of the source's own, which most don't need.
     `responder` gives None where the settings hold nothing to answer with.
     """
 
-    config: type[C]
-    source: Callable[[C], Source]
-    responder: Callable[[C], Responder | None]
+    config: type[SourceConfig]
+    source: Callable[[Any, Path], Source]
+    responder: Callable[[Any, Path], Responder | None]
+
+    def read(self, settings: Mapping[str, Any]) -> SourceConfig:
+        """The settings as frozen values. Raises msgspec.ValidationError that names the key."""
+        config: SourceConfig = msgspec.convert(dict(settings), self.config)
+        return config
 
 
-def read_config(kind: str, name: str, settings: Mapping[str, Any]) -> SourceConfig:
-    """The settings of the source `name`, which is of the platform `kind`. Raises BadConfig."""
-    platform = PLATFORMS.get(kind)
-    if platform is None:
-        known = ", ".join(sorted(PLATFORMS))
-        raise BadConfig(f"source {name!r}: unknown platform {kind!r}, known are {known}")
-    try:
-        config: SourceConfig = msgspec.convert(dict(settings), platform.config)
-    except msgspec.ValidationError as error:
-        raise BadConfig(f"source {name!r} ({kind}): {error}") from error
-    return config
-
-
-def _answer_x(config: XConfig) -> Responder | None:
+def _x_responder(config: XConfig, _: Path) -> Responder | None:
     return XResponder(config) if config.may_write else None
 
 
-def _answer_reddit(config: RedditConfig) -> Responder | None:
+def _reddit_responder(config: RedditConfig, _: Path) -> Responder | None:
     return RedditResponder(config) if config.may_write else None
 
 
-def _answer_bluesky(config: BlueskyConfig) -> Responder | None:
+def _bluesky_responder(config: BlueskyConfig, _: Path) -> Responder | None:
     return BlueskyResponder(config) if config.identifier else None
 
 
-PLATFORMS: Mapping[str, Platform[Any]] = {
-    "bluesky": Platform(BlueskyConfig, BlueskySource, _answer_bluesky),
-    "recorded": Platform(RecordedConfig, RecordedSource, lambda _: None),
-    "reddit": Platform(RedditConfig, RedditSource, _answer_reddit),
-    "x": Platform(XConfig, XSource, _answer_x),
+PLATFORMS: Mapping[str, Platform] = {
+    "bluesky": Platform(BlueskyConfig, lambda config, _: BlueskySource(config), _bluesky_responder),
+    "recorded": Platform(RecordedConfig, lambda config, _: RecordedSource(config), lambda *_: None),
+    "reddit": Platform(RedditConfig, lambda config, _: RedditSource(config), _reddit_responder),
+    "simulator": Platform(SimulatorConfig, Simulator, SimulatorResponder),
+    "x": Platform(XConfig, lambda config, _: XSource(config), _x_responder),
 }

@@ -1,0 +1,201 @@
+"""The matcher: what the language means, and an oracle that knows no index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from collectors.matching import Match, compile_queries
+from collectors.query import BadQuery, parse
+from collectors.source import Post
+from tests.builders import NOON, an_author
+
+
+def a_post(text: str, **changes: Any) -> Post:
+    values = {"author": an_author(handle="Ana", id="u1"), "lang": "en", **changes}
+    return Post(native_id="1", thread="1", text=text, url="", published_at=NOON, **values)
+
+
+def matches(query: str, text: str, **changes: Any) -> bool:
+    return bool(compile_queries({"q": query}).match(a_post(text, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "expected"),
+    [
+        ("acme", "I like ACME.", True),
+        ("acme", "acmeco", False),
+        ("acme", "#Acme and more", True),
+        ("acme", "@acme help", True),
+        ("#acme", "acme", False),
+        ("#acme", "so #ACME!", True),
+        ("@acme", "#acme", False),
+        ("$ACME", "buy $acme", True),
+        ("acme help", "help me, acme", True),
+        ("acme AND help", "acme", False),
+        ('"acme help"', "acme, help", True),
+        ('"acme help"', "help acme", False),
+        ("a OR b c", "a", True),
+        ("a OR b c", "b", False),
+        ("a OR b c", "c b", True),
+        ("(a OR b) c", "a", False),
+        ("acme -jobs", "acme jobs", False),
+        ("acme NOT (job OR hiring)", "acme is hiring", False),
+        ("acme NOT (job OR hiring)", "acme is down", True),
+        ("acme and bob", "acme bob", False),
+        ("acme or bob", "acme", False),
+        ("straße", "STRASSE", True),
+        ("ﬁne", "fine", True),
+        ("café", "cafe", False),
+        ("東京", "今日は東京で雨", True),
+        ("東京", "京東", False),
+        ("acme", "今日acmeが好き", True),
+        ("ไทย", "ภาษาไทยยาก", True),
+        ("🔥", "so good🔥🔥", True),
+        ("❤️", "I ❤ it", True),
+        ("wi-fi", "my Wi-Fi fails", True),
+        ("don't", "I don't", True),
+        ("c++", "learn C++ now", True),
+        ("from:ana", "whatever", True),
+        ("from:@ANA", "whatever", True),
+        ("from:bob", "ana", False),
+        ("from:u1", "by id", True),
+        ("acme lang:en", "acme", True),
+        ("acme lang:de", "acme", False),
+        ("acme -lang:en", "acme", False),
+    ],
+)
+def test_the_language_means_what_it_says(query: str, text: str, *, expected: bool) -> None:
+    assert matches(query, text) is expected
+
+
+def test_a_language_with_its_region_is_that_language() -> None:
+    assert matches("acme lang:pt", "acme", lang="pt-BR")
+    assert not matches("acme lang:pt", "acme", lang="")
+
+
+def test_a_match_names_its_queries_and_the_terms_that_are_there() -> None:
+    matcher = compile_queries(
+        {"brand": 'acme OR "acme corp" -spam', "pain": "fails OR broken", "other": "zzz"}
+    )
+    match = matcher.match(a_post("Acme Corp: it fails"))
+    assert match == Match(("brand", "pain"), ("acme", "acme corp", "fails"))
+    assert not matcher.match(a_post("nothing here"))
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("", "column 1: the query is empty"),
+        ("acme OR", r"column 8: the query ends, expected .*a word"),
+        ("(acme", r"column 6: the query ends, expected .*\)"),
+        ("acme)", r"column 5: '\)' can't stand here"),
+        ('acme "corp', "column 6: the quote is not closed"),
+        ("url:x", "column 4: unknown field; the fields are from: and lang:"),
+        ("acme !!!", "column 6: !!! holds no word"),
+        ("NOT acme", "only says what must not be there"),
+        ("acme OR -b", "only says what must not be there"),
+        ("lang:en", "a language"),
+        ("a AND AND b", "column 7"),
+        ("(" * 41 + "a" + ")" * 41, "column 41: more than 40 parentheses"),
+        ("a " * 2_001, "4000 characters"),
+    ],
+)
+def test_a_wrong_query_is_named_with_the_column_and_what_was_expected(
+    query: str, complaint: str
+) -> None:
+    with pytest.raises(BadQuery, match=f"query 'mine': .*{complaint}"):
+        compile_queries({"mine": query})
+
+
+@given(st.text(alphabet='ab"()-:#@ NOTAND', max_size=60))
+@example("-" * 50)
+@example("NOT NOT a")
+def test_any_text_is_a_query_or_a_clear_error(query: str) -> None:
+    assert re.match(r"^$|column \d+: ", complaint(query, parse))
+
+
+def complaint(query: str, read: Callable[[str], object]) -> str:
+    """What is said against a query, or nothing."""
+    try:
+        read(query)
+    except BadQuery as error:
+        return str(error)
+    return ""
+
+
+WORDS = st.sampled_from(["acme", "corp", "help", "zürich", "x1", "#acme", "@help"])
+
+
+@st.composite
+def trees(draw: st.DrawFn, depth: int = 3) -> tuple[Any, ...]:
+    """A query as a nested tuple, as the oracle reads it."""
+    kinds = ["word", "phrase", "from"] + (["and", "or", "not"] if depth else [])
+    kind = draw(st.sampled_from(kinds))
+    if kind == "word":
+        return kind, draw(WORDS)
+    if kind == "phrase":
+        return kind, *draw(st.lists(WORDS, min_size=2, max_size=3))
+    if kind == "from":
+        return kind, draw(st.sampled_from(["ana", "bob"]))
+    if kind == "not":
+        return kind, draw(trees(depth - 1))
+    return kind, *draw(st.lists(trees(depth - 1), min_size=2, max_size=3))
+
+
+def written(tree: tuple[Any, ...]) -> str:
+    kind, *parts = tree
+    if kind == "word":
+        return str(parts[0])
+    if kind == "phrase":
+        return '"' + " ".join(parts) + '"'
+    if kind == "from":
+        return f"from:{parts[0]}"
+    if kind == "not":
+        return f"NOT ({written(parts[0])})"
+    joint = " OR " if kind == "or" else " "
+    return "(" + joint.join(written(part) for part in parts) + ")"
+
+
+def says(tree: tuple[Any, ...], words: list[str], author: str) -> bool:
+    """Brute force: no index, no positions, word by word."""
+    kind, *parts = tree
+    if kind in {"word", "phrase"}:
+        places = range(len(words) - len(parts) + 1)
+        return any(
+            all(words[place + n] in {part, f"#{part}", f"@{part}"} for n, part in enumerate(parts))
+            for place in places
+        )
+    if kind == "from":
+        return bool(parts[0] == author)
+    if kind == "not":
+        return not says(parts[0], words, author)
+    every = [says(part, words, author) for part in parts]
+    return any(every) if kind == "or" else all(every)
+
+
+@given(
+    st.lists(trees(), min_size=1, max_size=6),
+    st.lists(WORDS, max_size=8),
+    st.sampled_from(["ana", "bob", "cy"]),
+)
+def test_the_index_finds_exactly_what_brute_force_finds(
+    asked: list[tuple[Any, ...]], words: list[str], author: str
+) -> None:
+    usable = {}
+    for number, tree in enumerate(asked):
+        refused = complaint(written(tree), lambda query: compile_queries({"q": query}))
+        if refused:
+            assert "only says what must not be there" in refused
+        else:
+            assert not says(tree, [], "nobody")  # it does need something to be there
+            usable[f"q{number}"] = tree
+    matcher = compile_queries({name: written(tree) for name, tree in usable.items()})
+    text = " ".join(words).upper()
+    found = matcher.match(a_post(text, author=an_author(handle=author, id="u9"))).queries
+    assert set(found) == {name for name, tree in usable.items() if says(tree, words, author)}
