@@ -107,12 +107,22 @@ class Judge:
                 judged.update(zip(some, self._batch(brand, batch), strict=True))
         return [judged[at] for at in range(len(mentions))]
 
+    def probabilities(self, texts: Sequence[str], task: str) -> Floats:
+        """(texts, labels of `task`): the model's own probabilities, whatever the language.
+
+        Raises KeyError for a task that is not one of `TASKS`.
+        """
+        span = dict(zip(TASKS, self._spans, strict=True))[task]
+        batch = grams([normalise(text) for text in texts], self._bits)
+        sums = document_sums(batch, token_scores(batch, self._table))
+        return _shares(sums * _scale(sums), span)
+
     def _batch(self, brand: str, mentions: list[Mention]) -> list[Classification]:
         texts = [normalise(mention.text) for mention in mentions]
         batch = grams(texts, self._bits)
         per_token = token_scores(batch, self._table)
         sums = document_sums(batch, per_token)
-        scale = 1 / np.sqrt(np.maximum(sums[:, :1], np.float32(1e-9)))
+        scale = _scale(sums)
         languages = self._languages.labels([mention.lang for mention in mentions], texts)
         trust = [_trust(label) for label in languages]
         sentiments, intents, spams = (
@@ -161,6 +171,16 @@ def _spans(bundle: Bundle) -> tuple[_Span, ...]:
     return tuple(spans[task] for task in TASKS)
 
 
+def _scale(sums: Floats) -> Floats:
+    """One over each text's norm, whose square the first column adds up."""
+    scale: Floats = 1 / np.sqrt(np.maximum(sums[:, :1], np.float32(1e-9)))
+    return scale
+
+
+def _shares(scores: Floats, span: _Span) -> Floats:
+    return softmax(scores[:, span.columns] + span.intercepts)
+
+
 def _trust(language: Label) -> float:
     """How far the labels may be believed: fully for surely English text."""
     if language.value == UNKNOWN:
@@ -176,7 +196,7 @@ def _labels(
     batch: Grams, per_token: Floats, scores: Floats, span: _Span, trust: Sequence[float]
 ) -> list[Label]:
     """The likeliest label of each text for one task, with the words that spoke for it."""
-    shares = softmax(scores[:, span.columns] + span.intercepts)
+    shares = _shares(scores, span)
     document = batch.tokens.document
     wordless = np.bincount(document, minlength=len(shares)) == 0
     best = np.where(wordless, span.quiet, shares.argmax(axis=1))

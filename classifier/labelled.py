@@ -12,8 +12,8 @@ from earshot.domain import TEXT_LIMIT, Intent, Sentiment
 COLUMNS = ("text", "task", "label")
 TOPIC = "topic"
 LABELS: dict[str, tuple[str, ...]] = {
-    "sentiment": tuple(Sentiment),
-    "intent": tuple(Intent),
+    "sentiment": tuple(str(label) for label in Sentiment),
+    "intent": tuple(str(label) for label in Intent),
     "spam": ("ham", "spam"),
 }
 """The labels of each task. A topic's label is the topic's name in the brand file."""
@@ -66,7 +66,7 @@ def parse_labels(lines: Iterable[str], name: str) -> list[Example]:
                 text, task, label = (row[column].strip() for column in COLUMNS)
                 examples.append(Example(text=text, task=task, label=label))
     except csv.Error as error:
-        raise BadLabels(f"{name}, line {reader.line_num}: {error}") from error
+        raise BadLabels(f"{name}, line {reader.reader.line_num}: {error}") from error
     if wrong:
         more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise BadLabels(f"{name}: {'; '.join(wrong[:_SHOWN])}{more}")

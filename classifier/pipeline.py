@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
@@ -28,8 +29,8 @@ def task_head(task: str) -> CalibratedClassifierCV:
 
 
 def task_pipeline(task: str, ngrams: HashedNgrams) -> Pipeline:
-    """Texts in, calibrated probabilities out. `ngrams` may be fitted and shared already."""
-    return Pipeline([("ngrams", ngrams), ("head", task_head(task))])
+    """Texts in, calibrated probabilities out. `ngrams` is fitted, and stays as it is."""
+    return Pipeline([("ngrams", FrozenEstimator(ngrams)), ("head", task_head(task))])
 
 
 def linear_parts(head: CalibratedClassifierCV) -> tuple[Any, Any, float]:

@@ -19,7 +19,7 @@ from classifier.bundle import Bundle, Head, Header, Learnt, TopicCurve, save
 from classifier.corpora import Corpus, default_corpora, intent_texts, plain_tweets
 from classifier.features import BITS
 from classifier.labelled import LABELS, TOPIC, BadLabels, Example, read_labels
-from classifier.pipeline import FOLDS, SEED, linear_parts, task_head
+from classifier.pipeline import FOLDS, SEED, linear_parts, task_pipeline
 from classifier.text import normalise
 from classifier.topic_curve import THRESHOLD, fit_curve
 from classifier.topics import centroid
@@ -118,6 +118,12 @@ def _with_curve(bundle: Bundle, folder: Path) -> Bundle:
     return replace(bundle, header=replace(bundle.header, topic_curve=curve))
 
 
+def weights_of(rows: Sequence[Example]) -> NDArray[np.float64]:
+    """What each example counts: as much for every label in sum, but for `PRIORS`."""
+    balanced: NDArray[np.float64] = compute_sample_weight("balanced", [row.label for row in rows])
+    return balanced * [row.weight * PRIORS.get(row.label, 1.0) for row in rows]
+
+
 def _deduplicated(examples: Iterable[Example]) -> list[Example]:
     """Each text once per task: the last one counts."""
     return list({(e.text, e.task): e for e in examples}.values())
@@ -137,13 +143,10 @@ def _fit(
 ) -> tuple[Head, NDArray[np.float16]]:
     """The head of one task and its weights (columns of n-grams, labels)."""
     labels = [row.label for row in rows]
-    weight = compute_sample_weight("balanced", labels) * [
-        row.weight * PRIORS.get(row.label, 1.0) for row in rows
-    ]
-    fitted = task_head(task).fit(
-        ngrams.transform([row.text for row in rows]), labels, sample_weight=weight
-    )
-    coefficients, intercepts, beta = linear_parts(fitted)
+    pipeline = task_pipeline(task, ngrams)
+    pipeline.fit([row.text for row in rows], labels, head__sample_weight=weights_of(rows))
+    head = pipeline["head"]
+    coefficients, intercepts, beta = linear_parts(head)
     if len(coefficients) == 1:
         # two labels share one score; scikit-learn's temperature reads it as (-score, score)
         coefficients = np.concatenate([-coefficients, coefficients])
@@ -153,7 +156,7 @@ def _fit(
     return (
         Head(
             task=task,
-            labels=tuple(str(label) for label in fitted.classes_),
+            labels=tuple(str(label) for label in head.classes_),
             intercepts=tuple(float(value) for value in intercepts * beta),
         ),
         columns.astype(np.float16),

@@ -1,0 +1,1 @@
+"""Tests of the judge: its laws, its file format, its figures."""

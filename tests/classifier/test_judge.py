@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classifier.bundle import Bundle
+from classifier.corpora import seed
+from classifier.judge import MAX_REASONS, TASKS, Judge
+from classifier.labelled import Example
+from classifier.pipeline import task_pipeline
+from classifier.rules import RuleJudge
+from classifier.text import normalise
+from classifier.topics import Topic
+from classifier.train import weights_of
+from classifier.vectorizer import HashedNgrams
+from earshot.domain import TEXT_LIMIT, Classification, Intent, Label, Mention, Sentiment, Urgency
+from tests.builders import a_mention, an_author
+from tests.classifier.texts import any_text
+
+TOPICS = {
+    "acme": [
+        Topic(name="checkout", description="paying, cards", examples=("checkout keeps failing",)),
+        Topic(name="delivery", description="parcels", examples=("my parcel is late",)),
+    ],
+    "other": [Topic(name="outage", description="the app is down")],
+}
+AWKWARD = [
+    "",
+    " \n\t",
+    "😡",
+    "😡" * 500,
+    "\ud83d",
+    "not \udc00 good",
+    "a" * TEXT_LIMIT,
+    "ab" * (TEXT_LIMIT // 2),
+    "a " * (TEXT_LIMIT // 2),
+    "&" * TEXT_LIMIT,
+    "你" * TEXT_LIMIT,
+    "\x00\x01",
+    "\u202eevil\u202c",
+    "@a @b @c",
+    "http://x.example",
+]
+
+
+@pytest.fixture(scope="module", params=["trained", "rules"])
+def judge(request: pytest.FixtureRequest, shipped: Bundle) -> Judge | RuleJudge:
+    return Judge(shipped, TOPICS) if request.param == "trained" else RuleJudge(TOPICS)
+
+
+def _labels(classification: Classification) -> list[Label]:
+    c = classification
+    return [c.lang, c.sentiment, c.intent, c.urgency, c.spam, *c.topics]
+
+
+def _check(mention: Mention, classification: Classification) -> None:
+    msgspec.json.decode(msgspec.json.encode(classification), type=Classification)
+    for label in _labels(classification):
+        assert 0 <= label.confidence <= 1
+        assert len(label.reasons) <= MAX_REASONS
+        assert len(set(label.reasons)) == len(label.reasons)
+    assert classification.sentiment.value in set(Sentiment)
+    assert classification.intent.value in set(Intent)
+    assert classification.urgency.value in set(Urgency)
+    assert classification.spam.value in {"spam", "ham"}
+    confidences = [topic.confidence for topic in classification.topics]
+    assert confidences == sorted(confidences, reverse=True)
+    known = {topic.name for topic in TOPICS.get(mention.brand, ())}
+    assert {topic.value for topic in classification.topics} <= known
+
+
+mentions = st.lists(
+    st.builds(
+        lambda text, brand, lang, reach: a_mention(
+            text=text, brand=brand, lang=lang, author=an_author(reach=reach)
+        ),
+        any_text,
+        st.sampled_from(["acme", "other", "without-topics"]),
+        st.sampled_from(["", "en", "de-AT", "ja"]),
+        st.sampled_from([0, 50_000, 10**9]),
+    ),
+    max_size=7,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batch=mentions)
+def test_a_batch_is_judged_as_its_mentions_one_by_one(
+    judge: Judge | RuleJudge, batch: list[Mention]
+) -> None:
+    together = judge.classify(batch)
+    assert together == [judge.classify([mention])[0] for mention in batch]
+    for mention, classification in zip(batch, together, strict=True):
+        _check(mention, classification)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=mentions, order=st.randoms(use_true_random=False))
+def test_the_order_of_a_batch_does_not_matter(
+    judge: Judge | RuleJudge, batch: list[Mention], order: Random
+) -> None:
+    shuffled = list(enumerate(batch))
+    order.shuffle(shuffled)
+    judged = judge.classify([mention for _, mention in shuffled])
+    straight = judge.classify(batch)
+    assert judged == [straight[at] for at, _ in shuffled]
+
+
+@pytest.mark.parametrize("text", AWKWARD, ids=[repr(text[:12]) for text in AWKWARD])
+def test_any_text_is_judged(judge: Judge | RuleJudge, text: str) -> None:
+    mention = a_mention(text=text)
+    (alone,) = judge.classify([mention])
+    _check(mention, alone)
+    assert judge.classify([a_mention(), mention, a_mention()])[1] == alone
+
+
+def test_nothing_is_judged_in_an_empty_batch(judge: Judge | RuleJudge) -> None:
+    assert judge.classify([]) == []
+
+
+def test_more_mentions_than_are_judged_at_once_keep_their_order(shipped: Bundle) -> None:
+    judge = Judge(shipped, TOPICS)
+    texts = ["love it", "it is broken", "where is it?"] * 400
+    judged = judge.classify([a_mention(text=text, lang="en") for text in texts])
+    assert judged == judge.classify([a_mention(text=t, lang="en") for t in texts[:3]]) * 400
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_fused_pass_gives_the_probabilities_of_the_scikit_learn_pipeline(
+    task: str, small: Bundle, spoken: list[Example]
+) -> None:
+    taught = seed().examples
+    ngrams = HashedNgrams(bits=small.header.bits).fit(list({row.text: 0 for row in taught}))
+    mine = [row for row in taught if row.task == task]
+    pipeline = task_pipeline(task, ngrams)
+    pipeline.fit(
+        [row.text for row in mine],
+        [row.label for row in mine],
+        head__sample_weight=weights_of(mine),
+    )
+    texts = ["", *AWKWARD, *(row.text for row in spoken)]
+    ours = Judge(small, {}).probabilities(texts, task)
+    np.testing.assert_allclose(ours, pipeline.predict_proba(texts), atol=5e-3)
+    assert np.ptp(ours) > 0.5
+
+
+def test_reasons_are_words_of_the_text(shipped: Bundle) -> None:
+    judge = Judge(shipped, TOPICS)
+    text = "The checkout keeps failing, this is not good"
+    (c,) = judge.classify([a_mention(text=text)])
+    assert c.sentiment.value == Sentiment.NEGATIVE
+    for label in (c.sentiment, c.intent, c.spam, *c.topics):
+        assert label.reasons
+        assert all(reason in normalise(text) for reason in label.reasons)
+    assert c.topics[0].value == "checkout"
+    assert "checkout" in c.topics[0].reasons
+
+
+def test_a_denied_word_is_shown_with_its_denial(small: Bundle) -> None:
+    (c,) = Judge(small, {}).classify([a_mention(text="it doesn't work", lang="en")])
+    shown = {word for label in (c.sentiment, c.intent) for word in label.reasons}
+    assert "work" not in shown
+
+
+def test_people_are_no_reason_and_links_are_called_so(shipped: Bundle) -> None:
+    judge = Judge(shipped, {})
+    texts = ["@ana @bob claim your prize http://x.example", "@ana http://x.example"]
+    for c in judge.classify([a_mention(text=text) for text in texts]):
+        for label in (c.sentiment, c.intent, c.spam):
+            assert not {"@user", "http", "@ana"} & set(label.reasons)
+
+
+def test_a_text_without_a_word_is_a_neutral_remark(shipped: Bundle) -> None:
+    for c in Judge(shipped, TOPICS).classify([a_mention(text=text) for text in ("", " \n")]):
+        assert (c.sentiment.value, c.intent.value, c.spam.value) == ("neutral", "remark", "ham")
+        assert not c.topics
+
+
+def test_labels_are_believed_less_in_a_language_the_model_was_not_taught(shipped: Bundle) -> None:
+    judge = Judge(shipped, {})
+    text = "checkout keeps failing"
+    english, german = judge.classify([a_mention(text=text, lang=lang) for lang in ("en", "de")])
+    assert german.sentiment.value == english.sentiment.value
+    assert german.sentiment.confidence < english.sentiment.confidence
+    assert german.intent.confidence < english.intent.confidence
+
+
+def test_a_brand_gets_only_its_own_topics(shipped: Bundle) -> None:
+    judge = Judge(shipped, TOPICS)
+    text = "the app is down and checkout keeps failing"
+    batch = [a_mention(text=text, brand=brand) for brand in ("acme", "other", "nobody")]
+    acme, other, nobody = judge.classify(batch)
+    assert [topic.value for topic in acme.topics] == ["checkout"]
+    assert [topic.value for topic in other.topics] == ["outage"]
+    assert nobody.topics == ()
+
+
+def test_the_version_names_the_model_s_content(small: Bundle, shipped: Bundle) -> None:
+    assert Judge(small, {}).version == small.version != shipped.version
+
+
+def test_a_model_without_a_task_is_refused(small: Bundle) -> None:
+    heads = tuple(h for h in small.header.heads if h.task != "spam")
+    keep = sum(len(h.labels) for h in heads)
+    lame = replace(
+        small, header=replace(small.header, heads=heads), weights=small.weights[:, :keep]
+    )
+    with pytest.raises(ValueError, match="no task 'spam'"):
+        Judge(lame, {})
