@@ -36,10 +36,10 @@ class InFlight:
     def __init__(
         self,
         where: str,
-        *,
         most_records: int,
         most_bytes: int,
         patience_s: float,
+        *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

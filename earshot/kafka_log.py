@@ -23,17 +23,18 @@ from kafka.errors import (
     TopicAlreadyExistsError,
     for_code,
 )
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import MemberState, OffsetAndMetadata
 
 from earshot.in_flight import InFlight
 from earshot.log import Fenced, LogError, PublishFailed, Record
 from earshot.partitioning import partition_of
+from earshot.reach import reach
 
 IN_FLIGHT_RECORDS = 20_000
 IN_FLIGHT_BYTES = 8 * 2**20
 """`send` waits while this much is unacknowledged: the library itself has no bound."""
-
 _COMMIT_S = 10.0
+_JOIN_S = 1.0
 _STUCK_MARGIN_S = 10.0
 
 _SECURITY = re.compile(r"security_protocol|ssl_(?!context)\w+|sasl_(?!oauth)\w+")
@@ -42,15 +43,13 @@ _SECURITY = re.compile(r"security_protocol|ssl_(?!context)\w+|sasl_(?!oauth)\w+"
 
 @contextmanager
 def _explained(bootstrap: str, doing: str) -> Iterator[None]:
-    """Turn the library's errors into a LogError that says where and what to do."""
+    """Turn the library's errors into a LogError that says what to do."""
     try:
         yield
     except (KafkaError, OSError) as error:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise LogError(
-            f"Kafka at {bootstrap}: {doing} failed: {what}; check that the broker runs, that"
-            " this address reaches it, and the security settings"
-        ) from error
+        advice = "check that the broker runs, that this address reaches it, and its security"
+        raise LogError(f"Kafka at {bootstrap}: {doing} failed: {what}; {advice}") from error
 
 
 class KafkaLog:
@@ -111,13 +110,12 @@ class KafkaLog:
             for topic in answer["topics"]:
                 error = for_code(topic["error_code"])
                 if topic["error_code"] and error is not TopicAlreadyExistsError:
-                    raise LogError(
-                        f"Kafka at {self.bootstrap} refused to create {topic['name']!r}:"
-                        f" {error.__name__}: {topic.get('error_message')}"
-                    )
+                    what = f"{topic['name']!r}: {error.__name__}: {topic.get('error_message')}"
+                    raise LogError(f"Kafka at {self.bootstrap} refused to create {what}")
             admin.wait_for_topics(list(wanted), timeout_ms=self._connect_ms)
 
     def producer(self) -> KafkaLogProducer:
+        reach(self.bootstrap, self._connect_ms / 1000)  # the library leaks where nobody answers
         with _explained(self.bootstrap, "connecting"):
             client = KafkaProducer(
                 **self._options,
@@ -126,29 +124,22 @@ class KafkaLog:
                 linger_ms=10,
                 batch_size=128 * 1024,
                 compression_type="lz4",
-                max_request_size=2 * 2**20,  # the broker's limit is the one that counts
+                max_request_size=2**20,  # a record that the broker refuses ends it for good
                 delivery_timeout_ms=int(self._delivery_s * 1000),
                 max_block_ms=self._connect_ms,
                 metrics_enabled=False,
                 allow_auto_create_topics=False,
             )
-        in_flight = InFlight(
-            self.bootstrap,
-            most_records=IN_FLIGHT_RECORDS,
-            most_bytes=IN_FLIGHT_BYTES,
-            patience_s=self._delivery_s + _STUCK_MARGIN_S,
-        )
+        patience_s = self._delivery_s + _STUCK_MARGIN_S
+        in_flight = InFlight(self.bootstrap, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, patience_s)
         return KafkaLogProducer(client, in_flight, self)
 
     def consumer(self, topic: str, group: str) -> KafkaLogConsumer:
         self.partitions(topic)
         with _explained(self.bootstrap, "connecting"):
-            client = self._reader(
-                topic,
-                group_id=group,
-                session_timeout_ms=self._session_ms,
-                heartbeat_interval_ms=min(3000, self._session_ms // 3),
-            )
+            beat_ms = min(3000, self._session_ms // 3)
+            timing = {"session_timeout_ms": self._session_ms, "heartbeat_interval_ms": beat_ms}
+            client = self._reader(topic, group_id=group, **timing)
         return KafkaLogConsumer(client, self.bootstrap, topic, group)
 
     def lag(self, topic: str, group: str) -> int:
@@ -192,10 +183,9 @@ class KafkaLog:
                 with self._admin(f"looking for topic {topic!r}") as admin:
                     (described,) = admin.describe_topics([topic])
                 if described["error_code"]:
-                    raise LogError(
-                        f"no topic {topic!r} on Kafka at {self.bootstrap}"
-                        f" ({for_code(described['error_code']).__name__}): create it"
-                    )
+                    why = for_code(described["error_code"]).__name__
+                    where = f"on Kafka at {self.bootstrap}"
+                    raise LogError(f"no topic {topic!r} {where} ({why}): create it")
                 self._partitions[topic] = len(described["partitions"])
             return self._partitions[topic]
 
@@ -210,6 +200,7 @@ class KafkaLog:
                 self._connected = None
 
     def _reader(self, *topics: str, **options: Any) -> KafkaConsumer:
+        reach(self.bootstrap, self._connect_ms / 1000)
         return KafkaConsumer(
             *topics,
             **self._options,
@@ -225,6 +216,7 @@ class KafkaLog:
         """The log's own connection, made when first needed and made anew after an error."""
         with self._lock, _explained(self.bootstrap, doing):
             if self._connected is None:
+                reach(self.bootstrap, self._connect_ms / 1000)
                 self._connected = KafkaAdminClient(**self._options)
             try:
                 yield self._connected
@@ -282,7 +274,7 @@ class KafkaLogProducer:
 
 
 class KafkaLogConsumer:
-    """A member of a group; it joins at its first poll."""
+    """A member of a group. It joins at its first poll; a poll may take a second while it does."""
 
     def __init__(self, client: KafkaConsumer, bootstrap: str, topic: str, group: str) -> None:
         self._client = client
@@ -296,6 +288,10 @@ class KafkaLogConsumer:
 
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
         self._check_open()
+        # the library forgets a join that is granted between two polls and begins anew: short
+        # polls would join for ever
+        if self._client.group_metadata().state != MemberState.STABLE:
+            timeout_s = max(timeout_s, _JOIN_S)
         with self._explained("polling"):
             polled = self._client.poll(int(timeout_s * 1000), max_records=limit)
         self._notice_rebalance()
@@ -351,6 +347,4 @@ class KafkaLogConsumer:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise LogError(
-                f"this consumer of {self._topic!r}, group {self._group!r} is closed: make a new one"
-            )
+            raise LogError(f"a closed member of {self._group!r} on {self._topic!r}: make a new one")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from earshot.log import Consumer, Fenced, Log, Record
 
@@ -45,7 +47,7 @@ class Worker:
         self.consumer = consumer
         self.pending: list[Record] = []
         self.done: list[Record] = [] if done is None else done
-        self.fenced = 0
+        self.count = 0
 
     def poll(self, limit: int = 100, timeout_s: float = 0.1) -> Sequence[Record]:
         records = self.consumer.poll(limit, timeout_s)
@@ -56,35 +58,52 @@ class Worker:
         try:
             self.consumer.commit()
         except Fenced:
-            self.fenced += 1
+            pass  # dropped: it is redelivered
         else:
             self.done += self.pending
+            self.count += len(self.pending)
         self.pending = []
 
-    def turn(self, limit: int = 100, timeout_s: float = 0.1) -> int:
-        """Poll and commit once; how many records were done."""
-        before = len(self.done)
+    def turn(self, limit: int = 100, timeout_s: float = 0.2) -> None:
+        """Poll and commit once."""
         self.poll(limit, timeout_s)
         if self.pending:
             self.commit()
-        return len(self.done) - before
 
 
-def take_turns(
+def work_together(
     workers: Sequence[Worker], until: Callable[[], bool], limit: int = 100, within_s: float = 30.0
 ) -> None:
-    """Let each worker poll and commit in turn until something holds. Fails when it never does."""
-    end = time.monotonic() + within_s
-    while not until():
-        assert time.monotonic() < end, f"not within {within_s} s"
-        for worker in workers:
+    """Let all work at once, each in its thread, until something holds. Fails if it never does."""
+    stop = threading.Event()
+
+    def work(worker: Worker) -> None:
+        while not stop.is_set():
             worker.turn(limit)
+
+    end = time.monotonic() + within_s
+    with ThreadPoolExecutor(len(workers)) as threads:
+        working = [threads.submit(work, worker) for worker in workers]
+        try:
+            while not until() and not any(each.done() for each in working):
+                assert time.monotonic() < end, f"not within {within_s} s"
+                time.sleep(0.02)
+        finally:
+            stop.set()
+        for each in working:
+            each.result()
+
+
+def poll_together(workers: Sequence[Worker], timeout_s: float = 1.0) -> None:
+    """Let all poll once, at the same time; nobody commits."""
+    with ThreadPoolExecutor(len(workers)) as threads:
+        list(threads.map(lambda worker: worker.poll(timeout_s=timeout_s), workers))
 
 
 def work_off(log: Log, topic: str, group: str, count: int) -> list[Record]:
     """All that a new member of the group is given, at least `count` records; commits."""
     worker = Worker(log.consumer(topic, group))
-    take_turns([worker], lambda: len(worker.done) >= count)
+    work_together([worker], lambda: len(worker.done) >= count)
     worker.turn(timeout_s=0.2)  # whatever comes on top shows a duplicate
     worker.consumer.close()
     return worker.done

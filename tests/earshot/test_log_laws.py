@@ -71,8 +71,8 @@ class Run:
             self.crash(slot)
         self.wait(100)
         survivor = self.member(0)
-        while survivor.turn(limit=50, timeout_s=0):
-            pass
+        while survivor.poll(limit=50, timeout_s=0):
+            survivor.commit()
         assert self.log.lag("t", "g") == 0
         survivor.consumer.close()
 
