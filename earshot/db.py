@@ -132,6 +132,8 @@ def upsert(
             | {name: standing[name] + new[name] for name in add},
             where=(new[newer] > standing[newer]) if newer else None,
         )
+    # Without this PostgreSQL answers 0 to every insert of a list.
+    statement = statement.execution_options(preserve_rowcount=True)
     result = session.connection().execute(statement, list(rows))
     return max(0, result.rowcount)
 
