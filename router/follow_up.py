@@ -1,0 +1,53 @@
+"""What a further mention changes of its item: reopened, or more urgent, and never less. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from earshot.domain import ItemState
+from earshot.tables import FLAG_UNSURE
+from router import rows
+from router.policy import Do, Intake, Policy
+from router.rows import STATE, Row
+
+
+def more_urgent(policy: Policy, intake: Intake, item: Row, published: datetime) -> Row:
+    """What a further mention changes of an open item: it can only become more urgent."""
+    clock = min(item["clock_started_at"], published)
+    name = item["target"] or "first"
+    columns: Row = {}
+    if intake.weight > item["weight"]:
+        columns = {"priority": intake.priority, "weight": intake.weight}
+        columns |= rows.promise(policy, intake, name, clock)
+    elif clock < item["clock_started_at"]:
+        columns = rows.promise(policy, intake, name, clock)
+    if columns and item["due_at"] is not None:
+        columns["due_at"] = min(columns["due_at"], item["due_at"])
+    columns["flags"] = (item["flags"] | intake.flags) & ~FLAG_UNSURE
+    if intake.do is Do.TRIAGE:
+        columns["flags"] |= item["flags"] & FLAG_UNSURE
+    return columns
+
+
+def reopened(policy: Policy, intake: Intake, item: Row, start: datetime) -> Row:
+    """The columns of an item that had come to an end and waits for an answer again.
+
+    A thread that was never answered waits for its first answer, others for the next one.
+    """
+    return {
+        "state_reason": intake.reason,
+        **rows.routed(policy, intake),
+        **rows.promise(policy, intake, "next" if item["answered_at"] else "first", start),
+        "assignee_id": None,
+        "excluded": [],
+        "offers": 0,
+        "snoozed_until": None,
+        "reopened": item["reopened"] + (1 if item["mentions"] else 0),
+    }
+
+
+def raised(state: ItemState, intake: Intake) -> ItemState:
+    """The state of an open item after a mention that wants an answer, or may want one."""
+    if state is ItemState.SNOOZED or (state is ItemState.NEW and intake.do is Do.QUEUE):
+        return STATE[intake.do]
+    return state

@@ -1,0 +1,76 @@
+"""The shell of the stage: a batch of classified mentions becomes one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from earshot.db import Sessions
+from earshot.domain import Classified
+from earshot.lifecycle import Stale
+from earshot.topics import Malformed
+from router import store
+from router.plan import plan
+from router.policy import Policy
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 6
+"""How often a batch is tried when another process was in its way."""
+
+_IN_THE_WAY = frozenset({"40001", "40P01"})
+"""PostgreSQL's SQLSTATE for a serialization failure and a deadlock."""
+
+
+class Router:
+    """Stores classified mentions and decides what becomes of them.
+
+    Any part of a batch may be handled again, in any grouping: that changes nothing. Several
+    processes may handle batches of one brand at once.
+    """
+
+    def __init__(
+        self, sessions: Sessions, policies: Mapping[str, Policy], clock: Callable[[], datetime]
+    ) -> None:
+        self._sessions = sessions
+        self._policies = policies
+        self._clock = clock
+
+    def handle(self, batch: Sequence[Classified]) -> None:
+        """Store `batch`, in order, in one transaction.
+
+        Raises Malformed for a batch with a mention that can't be stored: one of a brand
+        without a policy, or with a value that the database refuses.
+        """
+        for one in batch:
+            if one.mention.brand not in self._policies:
+                raise Malformed(
+                    f"no routing policy for brand {one.mention.brand!r}; there is one for "
+                    f"{', '.join(sorted(self._policies)) or 'none'}: write its routing.yaml"
+                )
+        for left in range(ATTEMPTS - 1, -1, -1):
+            try:
+                self._store(batch)
+            except DataError as error:
+                raise Malformed(f"the database refuses a value: {error.orig}") from error
+            except (DBAPIError, Stale) as error:
+                if not left or not _in_the_way(error):
+                    raise
+                log.info("batch tried again", extra={"count": len(batch), "left": left})
+            else:
+                return
+
+    def _store(self, batch: Sequence[Classified]) -> None:
+        with self._sessions.begin() as session:
+            known = store.load(session, batch)
+            store.write(session, plan(batch, known, self._policies, self._clock()))
+
+
+def _in_the_way(error: Exception) -> bool:
+    """Whether another process caused this: the next attempt sees what it did."""
+    if isinstance(error, Stale | IntegrityError):
+        return True
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _IN_THE_WAY

@@ -1,0 +1,157 @@
+"""The SQL of the dispatcher's stream: what is known of a batch, and the writing of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from earshot import db, lifecycle, rollups
+from earshot.domain import Classified
+from earshot.tables import (
+    AssignmentRow,
+    EventRow,
+    ItemRow,
+    MentionRow,
+    ReplyRow,
+    RevisionRow,
+    item_id,
+)
+from router.bulk import insert_rows
+from router.plan import SEEN_OUTSIDE, Known, Plan, StoredMention
+from router.rows import Row, is_own
+
+_ITEM = (
+    "id",
+    "brand",
+    "state",
+    "version",
+    "platform",
+    "mention_id",
+    "mentions",
+    "topic",
+    "priority",
+    "weight",
+    "team",
+    "flags",
+    "clock_started_at",
+    "target",
+    "due_at",
+    "answered_at",
+    "reopened",
+)
+"""The columns of an item that planning reads."""
+
+
+def load(session: Session, batch: Sequence[Classified]) -> Known:
+    """What is stored of the mentions and threads of `batch`.
+
+    The items stay locked until the transaction ends (in the order of their ids, so that two
+    processes wait for each other in one direction only).
+    """
+    mentions = _mentions(session, batch)
+    ids = {item_id(one.mention.brand, one.mention.thread_id) for one in batch}
+    ids.update(mention.item_id for mention in mentions.values())
+    items = _items(session, ids)
+    sent: frozenset[tuple[int, str]] = frozenset()
+    if items and any(map(is_own, batch)):
+        sent = _sent(session, list(items))
+    return Known(mentions=mentions, items=items, sent=sent)
+
+
+def _mentions(
+    session: Session, batch: Sequence[Classified]
+) -> dict[tuple[str, str], StoredMention]:
+    by_brand: dict[str, set[str]] = {}
+    for one in batch:
+        by_brand.setdefault(one.mention.brand, set()).add(one.mention.id)
+    found = {}
+    for brand, ids in by_brand.items():
+        stored = session.execute(
+            select(MentionRow.id, MentionRow.revision, MentionRow.item_id).where(
+                MentionRow.brand == brand, MentionRow.id.in_(ids)
+            )
+        )
+        for row in stored:
+            found[brand, row.id] = StoredMention(row.revision, row.item_id)
+    return found
+
+
+def _items(session: Session, ids: set[int]) -> dict[int, Row]:
+    newest = and_(MentionRow.brand == ItemRow.brand, MentionRow.id == ItemRow.mention_id)
+    columns = [getattr(ItemRow, name) for name in _ITEM]
+    stored = session.execute(
+        select(*columns, MentionRow.published_at.label("newest_at"))
+        .outerjoin(MentionRow, newest)
+        .where(ItemRow.id.in_(ids))
+        .order_by(ItemRow.id)
+        .with_for_update(of=ItemRow)
+    )
+    items = {row.id: row._asdict() for row in stored}
+    for item in items.values():
+        item["newest_at"] = item["newest_at"] or item["clock_started_at"]
+    return items
+
+
+def _sent(session: Session, items: list[int]) -> frozenset[tuple[int, str]]:
+    stored = session.execute(
+        select(ReplyRow.item_id, ReplyRow.native_id).where(
+            ReplyRow.item_id.in_(items), ReplyRow.native_id != ""
+        )
+    )
+    return frozenset((row.item_id, row.native_id) for row in stored)
+
+
+def write(session: Session, plan: Plan) -> None:
+    """Carry out `plan`.
+
+    Raises IntegrityError when another process stored one of its rows meanwhile, and Stale or
+    Forbidden as `lifecycle.move`; the transaction must then be given up.
+    """
+    in_order = sorted(plan.mentions, key=lambda row: (row["brand"], row["id"]))
+    insert_rows(session, MentionRow, in_order)
+    insert_rows(session, ItemRow, sorted(plan.items, key=lambda row: row["id"]))
+    db.insert_new(session, RevisionRow, plan.revisions)
+    _update_mentions(session, plan)
+    _update_items(session, plan)
+    insert_rows(session, EventRow, plan.events)
+    rollups.count_volume(session, plan.volume)
+    rollups.count_backlog(session, plan.backlog())
+
+
+def _update_mentions(session: Session, plan: Plan) -> None:
+    connection = session.connection()
+    for (brand, mention), columns in sorted(plan.newest.items()):
+        connection.execute(
+            update(MentionRow)
+            .where(MentionRow.brand == brand, MentionRow.id == mention)
+            .values(columns)
+        )
+    if plan.erased:
+        # What an author took back is not kept in the history of its edits either.
+        connection.execute(
+            update(RevisionRow)
+            .where(
+                RevisionRow.brand == bindparam("of_brand"),
+                RevisionRow.mention_id == bindparam("of_mention"),
+            )
+            .values(text=""),
+            [{"of_brand": brand, "of_mention": mention} for brand, mention in sorted(plan.erased)],
+        )
+
+
+def _update_items(session: Session, plan: Plan) -> None:
+    connection = session.connection()
+    for clock, _ in plan.answered:
+        rollups.close_clock(session, clock)
+    for change in plan.changes:
+        lifecycle.move(session, change)
+    for item, columns in sorted(plan.snapshots.items()):
+        connection.execute(update(ItemRow).where(ItemRow.id == item).values(columns))
+    for clock, item in plan.answered:
+        connection.execute(
+            update(AssignmentRow)
+            .where(AssignmentRow.item_id == item, AssignmentRow.state != "ended")
+            .values(state="ended", ended_at=clock.stopped_at, end_reason=SEEN_OUTSIDE)
+        )
