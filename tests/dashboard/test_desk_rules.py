@@ -1,0 +1,149 @@
+"""The pure rules of the desk: filters, deadlines, snoozing, limits, throttling."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.deadlines import Level, badge, duration
+from dashboard.filters import IS, Filter, parse
+from dashboard.item_pages import Key
+from dashboard.reply_limits import graphemes, limit_of
+from dashboard.snooze import NoSuchTime, Until, until
+from dashboard.throttle import FREE, LONGEST, Throttle
+from tests.builders import NOON
+
+MADRID = ZoneInfo("Europe/Madrid")
+
+
+def test_a_filter_reads_fields_signs_words_and_what_must_not_stand_there() -> None:
+    text = 'topic:billing sentiment:neg channel:Reddit is:unsure "card fails" pay -refund'
+    assert parse(text) == Filter(
+        topic=("billing",),
+        sentiment=("negative",),
+        channel=("reddit",),
+        signs=frozenset({"unsure"}),
+        words=("card fails", "pay"),
+        without=("refund",),
+    )
+
+
+def test_a_filter_that_can_not_be_read_says_what_it_knows() -> None:
+    (problem,) = parse("is:purple").problems
+    assert all(sign in problem for sign in IS)
+    assert parse("sentiment:n").problems
+    assert parse("https://example.org").words == ("https://example.org",)
+
+
+@given(st.text(max_size=400))
+def test_no_text_is_too_strange_for_a_filter(text: str) -> None:
+    found = parse(text)
+    assert len(found.words) + len(found.without) <= 8
+
+
+@pytest.mark.parametrize(
+    ("minutes", "target_min", "level"),
+    [
+        (-0.1, 60, Level.OVERDUE),
+        (14, 60, Level.RISK),
+        (16, 60, Level.LATER),
+        (100, 600, Level.RISK),
+        (121, 600, Level.LATER),
+    ],
+)
+def test_at_risk_is_less_than_a_fifth_of_the_target_or_a_quarter_of_an_hour(
+    minutes: float, target_min: int, level: Level
+) -> None:
+    found = badge(NOON + timedelta(minutes=minutes), target_min * 60, NOON)
+    assert found is not None
+    assert found.level is level
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-252, "4:12"), (599, "9:59"), (720, "12 min"), (7500, "2 h 05"), (273_600, "3 d 4 h")],
+)
+def test_a_span_is_as_exact_as_it_is_near(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_no_deadline_has_no_badge() -> None:
+    assert badge(None, 3600, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "on", "back"),
+    [
+        ("hour", "", "2026-03-27T13:00+00:00"),
+        ("tonight", "", "2026-03-27T17:00+00:00"),
+        ("tomorrow", "", "2026-03-28T08:00+00:00"),
+        ("monday", "", "2026-03-30T07:00+00:00"),  # summer time began on Sunday
+        ("date", "2026-04-01", "2026-04-01T07:00+00:00"),
+    ],
+)
+def test_an_item_comes_back_by_the_person_s_wall_clock(choice: str, on: str, back: str) -> None:
+    friday = datetime(2026, 3, 27, 12, tzinfo=UTC)
+    assert until(choice, on, friday, MADRID) == datetime.fromisoformat(back)
+
+
+@given(
+    st.sampled_from([choice for choice in Until if choice != Until.DATE]),
+    st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 -- Hypothesis adds the zone
+)
+def test_a_snoozed_item_comes_back_later_but_within_eight_days(
+    choice: Until, now: datetime
+) -> None:
+    assert now < until(choice, "", now, MADRID) <= now + timedelta(days=8)
+
+
+@pytest.mark.parametrize(
+    ("choice", "on"),
+    [("date", "2026-03-01"), ("date", "2028-01-01"), ("date", "soon"), ("never", "")],
+)
+def test_a_time_that_is_past_far_off_or_unknown_is_refused(choice: str, on: str) -> None:
+    with pytest.raises(NoSuchTime):
+        until(choice, on, NOON, MADRID)
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [("", 0), ("abc", 3), ("👨‍👩‍👧‍👦", 1), ("e\u0301", 1), ("🇪🇸🇩🇪", 2), ("नमस्ते", 3), ("\r\n", 1)],
+)
+def test_characters_are_counted_as_readers_see_them(text: str, n: int) -> None:
+    assert graphemes(text) == n
+
+
+def test_each_platform_has_its_limit() -> None:
+    platforms = ("x", "bluesky", "reddit", "simulator", "anything else")
+    assert [limit_of(p).graphemes for p in platforms] == [280, 300, 10_000, 500, 5_000]
+
+
+def test_guessing_gets_slower_and_is_forgiven_by_success_and_time() -> None:
+    throttle = Throttle()
+    waits = []
+    for _ in range(FREE + 12):
+        waits.append(throttle.wait("ip", "bob", NOON))
+        throttle.failed("ip", "bob", NOON)
+    assert waits[:FREE] == [timedelta(0)] * FREE
+    assert waits[FREE : FREE + 3] == [timedelta(seconds=s) for s in (2, 4, 8)]
+    assert max(waits) == LONGEST
+    assert throttle.wait("ip", "alice", NOON) == timedelta(0)
+    assert throttle.wait("other ip", "bob", NOON) == timedelta(0)
+    assert throttle.wait("ip", "bob", NOON + timedelta(hours=2)) == timedelta(0)
+    throttle.succeeded("ip", "bob")
+    assert throttle.wait("ip", "bob", NOON) == timedelta(0)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.integers(0, 2**63 - 1))
+def test_a_place_in_a_list_survives_its_address(moment: datetime, number: int) -> None:
+    key = Key(moment, number)
+    assert Key.parse(str(key)) == key
+
+
+@given(st.text())
+def test_no_text_is_too_strange_for_a_place_in_a_list(text: str) -> None:
+    Key.parse(text)
