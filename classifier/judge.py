@@ -7,19 +7,27 @@ batch is judged exactly as its mentions one by one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from classifier.brands import (
+    NO_LANGUAGES,
+    BrandLanguages,
+    LanguagesByBrand,
+    TopicsByBrand,
+    places_by_brand,
+    versioned,
+)
 from classifier.bundle import Bundle
 from classifier.features import Grams, Ints, grams
-from classifier.language import DEFAULT_LANGUAGES, UNKNOWN, Languages
+from classifier.language import UNKNOWN
 from classifier.reasons import words
 from classifier.scoring import Floats, Table, document_sums, softmax, strongest, token_scores
 from classifier.text import normalise
-from classifier.topics import Prototypes, Topic, prototypes
+from classifier.topics import Prototypes, prototypes
 from classifier.urgency import urgency
 from earshot.domain import Classification, Intent, Label, Mention, Sentiment
 
@@ -43,8 +51,8 @@ _DIGITS = 4
 class Classifier(Protocol):
     """Whoever judges mentions: one classification for each, in their order.
 
-    `version` names everything that the answer depends on. Two classifiers of the same
-    version give the same answers.
+    `version` names what the answers depend on: the model, and the brands' topics and
+    languages. In one release of the code, equal versions give equal answers.
     """
 
     @property
@@ -77,10 +85,10 @@ class Judge:
     def __init__(
         self,
         bundle: Bundle,
-        topics_by_brand: Mapping[str, Sequence[Topic]],
-        languages: Sequence[str] = DEFAULT_LANGUAGES,
+        topics_by_brand: TopicsByBrand,
+        languages_by_brand: LanguagesByBrand = NO_LANGUAGES,
     ) -> None:
-        self.version = bundle.version
+        self.version = versioned(bundle.version, topics_by_brand, languages_by_brand)
         self._bits = bundle.header.bits
         self._spans = _spans(bundle)
         idf = bundle.idf.astype(np.float32)
@@ -92,15 +100,12 @@ class Judge:
         self._topics = {
             brand: prototypes(topics, bundle) for brand, topics in topics_by_brand.items() if topics
         }
-        self._languages = Languages(languages)
+        self._languages = BrandLanguages(languages_by_brand)
 
     def classify(self, mentions: Sequence[Mention]) -> list[Classification]:
         """One classification for each mention, in order. Any text is accepted."""
         judged: dict[int, Classification] = {}
-        by_brand: dict[str, list[int]] = {}
-        for at, mention in enumerate(mentions):
-            by_brand.setdefault(mention.brand, []).append(at)
-        for brand, places in by_brand.items():
+        for brand, places in places_by_brand(mentions).items():
             for begin in range(0, len(places), _AT_ONCE):
                 some = places[begin : begin + _AT_ONCE]
                 batch = [mentions[at] for at in some]
@@ -123,7 +128,8 @@ class Judge:
         per_token = token_scores(batch, self._table)
         sums = document_sums(batch, per_token)
         scale = _scale(sums)
-        languages = self._languages.labels([mention.lang for mention in mentions], texts)
+        said = [mention.lang for mention in mentions]
+        languages = self._languages.of(brand).labels(said, texts)
         trust = [_trust(label) for label in languages]
         sentiments, intents, spams = (
             _labels(batch, per_token, sums * scale, span, trust) for span in self._spans

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earshot.domain import Label
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 _KNOWN = """
 af am an ar as az ba be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr fy ga gd gl gu
@@ -91,25 +95,30 @@ class Languages:
         return _Walk(self.codes)
 
 
+@cache
+def _library() -> LanguageIdentifier:
+    """py3langid's model, read once for all brands: large, and most never need it."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
 class _Walk:
-    """py3langid's state machine and probabilities, as arrays."""
+    """py3langid's state machine and its probabilities for some languages, as arrays."""
 
     def __init__(self, codes: Sequence[str]) -> None:
-        # read here, because it is large and most installations never need it
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415
-
-        model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        model.set_languages(codes)
+        model = _library()
         self._row = np.asarray(model.tk_row, np.intp) << 8
         self._next = np.asarray(model.tk_nextmove)
         self._feature = np.asarray(model.tk_output, np.intp)
         self._features = len(model.nb_ptc)
-        self._table = np.ascontiguousarray(model.nb_ptc.T.astype(np.float32))
-        self._prior = model.nb_pc.astype(np.float64)
-        self.codes = tuple(dict.fromkeys(model.nb_classes))
-        # a language written in two scripts (Serbian, Uzbek) has a column for each
         names = np.asarray(model.nb_classes)
-        self._columns = [np.flatnonzero(names == code) for code in self.codes]
+        kept = np.flatnonzero(np.isin(names, codes))
+        self._table = np.ascontiguousarray(model.nb_ptc[:, kept].T.astype(np.float32))
+        self._prior = model.nb_pc[kept].astype(np.float64)
+        self.codes = tuple(dict.fromkeys(names[kept].tolist()))
+        # a language written in two scripts (Serbian, Uzbek) has a column for each
+        self._columns = [np.flatnonzero(names[kept] == code) for code in self.codes]
 
     def shares(self, texts: Sequence[bytes]) -> NDArray[np.float64]:
         """(texts, codes): the probability of each language. Without a trace, all are equal."""

@@ -10,10 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from classifier.language import DEFAULT_LANGUAGES, Languages
+from classifier.brands import (
+    NO_LANGUAGES,
+    BrandLanguages,
+    LanguagesByBrand,
+    TopicsByBrand,
+    places_by_brand,
+    versioned,
+)
 from classifier.lexicon import BAD, DENIALS, EMPTY, GOOD
 from classifier.text import LINK, normalise
-from classifier.topics import Topic
 from classifier.urgency import urgency
 from earshot.domain import Classification, Intent, Label, Mention, Sentiment
 
@@ -44,27 +50,28 @@ _MAX_REASONS = 3
 class RuleJudge:
     """`classifier.judge.Classifier` by rules. A topic fits when the text has its words."""
 
-    version = VERSION
-
     def __init__(
         self,
-        topics_by_brand: Mapping[str, Sequence[Topic]],
-        languages: Sequence[str] = DEFAULT_LANGUAGES,
+        topics_by_brand: TopicsByBrand,
+        languages_by_brand: LanguagesByBrand = NO_LANGUAGES,
     ) -> None:
+        self.version = versioned(VERSION, topics_by_brand, languages_by_brand)
         self._topics = {
             brand: {topic.name: _content(" ".join(topic.texts)) for topic in topics}
             for brand, topics in topics_by_brand.items()
         }
-        self._languages = Languages(languages)
+        self._languages = BrandLanguages(languages_by_brand)
 
     def classify(self, mentions: Sequence[Mention]) -> list[Classification]:
         """One classification for each mention, in order."""
-        texts = [normalise(mention.text) for mention in mentions]
-        languages = self._languages.labels([mention.lang for mention in mentions], texts)
-        return [
-            self._one(mention, text, language)
-            for mention, text, language in zip(mentions, texts, languages, strict=True)
-        ]
+        judged: dict[int, Classification] = {}
+        for brand, places in places_by_brand(mentions).items():
+            texts = [normalise(mentions[at].text) for at in places]
+            said = [mentions[at].lang for at in places]
+            languages = self._languages.of(brand).labels(said, texts)
+            for at, text, language in zip(places, texts, languages, strict=True):
+                judged[at] = self._one(mentions[at], text, language)
+        return [judged[at] for at in range(len(mentions))]
 
     def _one(self, mention: Mention, text: str, language: Label) -> Classification:
         feeling, asked, spam = sentiment(text), intent(text), advertising(text)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import msgspec
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from classifier.bundle import Bundle
 from classifier.corpora import seed
-from classifier.judge import MAX_REASONS, TASKS, Judge
+from classifier.judge import MAX_REASONS, TASKS, Classifier, Judge
 from classifier.labelled import Example
 from classifier.pipeline import task_pipeline
 from classifier.rules import RuleJudge
@@ -202,7 +204,32 @@ def test_a_brand_gets_only_its_own_topics(shipped: Bundle) -> None:
 
 
 def test_the_version_names_the_model_s_content(small: Bundle, shipped: Bundle) -> None:
-    assert Judge(small, {}).version == small.version != shipped.version
+    mine, other = Judge(small, {}).version, Judge(shipped, {}).version
+    assert mine.startswith(small.version)
+    assert other.startswith(shipped.version)
+    assert mine != other
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_version_changes_with_topics_and_languages(shipped: Bundle, *, trained: bool) -> None:
+    make: Callable[..., Classifier] = partial(Judge, shipped) if trained else RuleJudge
+    versions = {
+        make({}).version,
+        make(TOPICS).version,
+        make({"acme": TOPICS["acme"]}).version,
+        make(TOPICS, {"acme": ["en"]}).version,
+    }
+    assert len(versions) == 4
+    assert make(TOPICS).version == make(dict(reversed(TOPICS.items()))).version
+
+
+def test_each_brand_listens_in_its_own_languages(judge: Judge | RuleJudge, shipped: Bundle) -> None:
+    told = {"other": ["en", "sv"]}
+    mine = Judge(shipped, TOPICS, told) if isinstance(judge, Judge) else RuleJudge(TOPICS, told)
+    text = "Paketet har fortfarande inte kommit och ingen svarar i telefonen"
+    acme, other = mine.classify([a_mention(text=text, brand=b) for b in ("acme", "other")])
+    assert acme.lang.value != "sv"
+    assert other.lang.value == "sv"
 
 
 def test_a_model_without_a_task_is_refused(small: Bundle) -> None:
