@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from collectors.source import Answer
 from collectors.verdicts import Context
-from earshot import lifecycle, rollups
+from earshot import lifecycle
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import Change
-from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
+from earshot.tables import MentionRow, ReplyRow
 
 ACTOR = "role:send"
 
@@ -39,6 +38,7 @@ class Claim:
     lease_until: datetime
     attempts: int
     looked: int
+    unreadable: int
     native_id: str
     forced: bool
     then: ItemState
@@ -68,7 +68,7 @@ def due(session: Session, sources: list[str], now: datetime, limit: int) -> list
 def claim(
     session: Session, reply_id: int, owner: str, now: datetime, lease_s: float
 ) -> Claim | None:
-    """Take the lease of a reply; None when somebody else was first or it is withdrawn.
+    """Take the lease of a reply; None when it is withdrawn, not due, or somebody else's.
 
     A queued reply becomes `sending` by this, and with the commit that follows the attempt is
     on record before the first byte leaves. One found in `sending` belonged to a process that
@@ -77,6 +77,8 @@ def claim(
     row = session.get(ReplyRow, reply_id)
     if row is None or (row.lease_until is not None and row.lease_until >= now):
         return None
+    if row.not_before is not None and row.not_before > now:
+        return None  # another sender was at it since it was listed, and it has to rest
     state = ReplyState(row.state)
     if state not in (*WAITING, ReplyState.SENDING):
         return None
@@ -110,6 +112,7 @@ def claim(
         lease_until=lease_until,
         attempts=row.attempts,
         looked=row.looked,
+        unreadable=row.unreadable,
         native_id=row.native_id,
         forced=row.forced,
         then=ItemState(row.then),
@@ -168,15 +171,17 @@ def wait(
     now: datetime,
     *,
     looked: int = 0,
+    unreadable: int = 0,
 ) -> bool:
     """Give the reply back in `state`, to be taken up at `at`."""
-    return _settle(
-        session,
-        held,
-        now,
-        {"state": state, "not_before": at, "error": reason, "looked": looked},
-        {"reason": reason},
-    )
+    columns = {
+        "state": state,
+        "not_before": at,
+        "error": reason,
+        "looked": looked,
+        "unreadable": unreadable,
+    }
+    return settle(session, held, now, columns, {"reason": reason})
 
 
 def sent(
@@ -190,92 +195,13 @@ def sent(
         "sent_at": now,
         "not_before": confirm_at,
         "looked": 0,
+        "unreadable": 0,
         "error": "",
     }
-    return _settle(session, held, now, columns, {"native_id": native_id})
+    return settle(session, held, now, columns, {"native_id": native_id})
 
 
-def failed(session: Session, held: Claim, reason: str, now: datetime) -> bool:
-    """A person has to act: the item goes back to whoever holds it, the text is kept."""
-    if not _settle(
-        session, held, now, {"state": ReplyState.FAILED, "error": reason}, {"reason": reason}
-    ):
-        return False
-    _move_item(session, held, ItemState.ANSWERING, now, {"reply": held.id, "reason": reason})
-    return True
-
-
-def confirmed(
-    session: Session, held: Claim, native_id: str, url: str, seen_at: datetime, now: datetime
-) -> bool:
-    """It stands on the platform since `seen_at`: the clock stops there and the item moves on."""
-    columns = {
-        "state": ReplyState.CONFIRMED,
-        "native_id": native_id,
-        "url": url,
-        "sent_at": min(seen_at, now),
-        "confirmed_at": now,
-        "not_before": None,
-        "error": "",
-    }
-    if not _settle(session, held, now, columns, {"native_id": native_id}):
-        return False
-    item = session.get(ItemRow, held.item_id, populate_existing=True)
-    reply = session.get(ReplyRow, held.id, populate_existing=True)
-    if item is None or reply is None:
-        return True
-    rollups.close_clock(
-        session,
-        rollups.ClosedClock(
-            brand=held.brand,
-            item_id=held.item_id,
-            metric="next" if item.answered_at else "first",
-            team=item.team,
-            topic=item.topic,
-            platform=item.platform,
-            started_at=item.clock_started_at,
-            due_at=item.due_at,
-            stopped_at=min(seen_at, now),
-            person_id=reply.person_id,
-        ),
-    )
-    session.execute(
-        update(AssignmentRow)
-        .where(AssignmentRow.item_id == held.item_id, AssignmentRow.state != "ended")
-        .values(state="ended", ended_at=now, end_reason="answered", lease_until=None)
-        .execution_options(synchronize_session=False)
-    )
-    extra = {"answered_at": item.answered_at or min(seen_at, now), "assignee_id": None}
-    _move_item(session, held, held.then, now, {"reply": held.id, "confirmed": native_id}, extra)
-    _reopen_if_written_since(session, held, item, seen_at, now)
-    return True
-
-
-def _reopen_if_written_since(
-    session: Session, held: Claim, item: ItemRow, seen_at: datetime, now: datetime
-) -> None:
-    """Queue the item again when its author wrote while our answer was on its way."""
-    since = session.scalar(
-        select(func.min(MentionRow.published_at)).where(
-            MentionRow.item_id == held.item_id,
-            MentionRow.author_id == item.author_id,
-            MentionRow.published_at > seen_at,
-            MentionRow.deleted.is_(False),
-        )
-    )
-    if since is None:
-        return
-    columns = {
-        "clock_started_at": since,
-        "due_at": since + timedelta(seconds=item.target_s) if item.target_s else None,
-        "target": "next",
-        "reopened": item.reopened + 1,
-    }
-    why = {"reason": "the author wrote again while the answer was on its way"}
-    _move_item(session, held, ItemState.QUEUED, now, why, columns)
-
-
-def _settle(
+def settle(
     session: Session, held: Claim, now: datetime, columns: dict[str, Any], why: dict[str, Any]
 ) -> bool:
     """Write under the claim's epoch, give the lease back, and append the event."""
@@ -291,29 +217,3 @@ def _settle(
     }
     lifecycle.record(session, held.brand, now, ACTOR, f"reply.{columns['state']}", [event])
     return True
-
-
-def _move_item(
-    session: Session,
-    held: Claim,
-    to: ItemState,
-    now: datetime,
-    why: dict[str, Any],
-    columns: dict[str, Any] | None = None,
-) -> None:
-    """Move the item along, unless somebody has taken it elsewhere in the meantime."""
-    change = Change(
-        item_id=held.item_id,
-        brand=held.brand,
-        actor=ACTOR,
-        at=now,
-        to=to,
-        why=why,
-        columns=columns or {},
-    )
-    try:
-        lifecycle.move(session, change)
-    except lifecycle.Forbidden as error:
-        # closed by hand while the answer was on its way: the reply's own event tells the story
-        event = {"item_id": held.item_id, "subject": str(held.id), "why": {"reason": str(error)}}
-        lifecycle.record(session, held.brand, now, ACTOR, "item.kept", [event])

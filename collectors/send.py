@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collectors import outbox, verdicts
+from collectors import endings, outbox, verdicts
 from collectors.outbox import Claim
 from collectors.source import PlatformError, Responder, Sent, Thread
 from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
@@ -114,7 +114,6 @@ class Sender:
 
     def _not_attempted(self, held: Claim, error: PlatformError) -> None:
         """The thread could not be read before sending: nothing was posted by this claim."""
-        after_earlier = held.attempts > 0
         if error.permanent or held.attempts + 1 >= verdicts.ATTEMPTS:
             self._fail(held, str(error))
             return
@@ -122,7 +121,7 @@ class Sender:
         at = self.clock() + timedelta(seconds=rest)
         logger.warning(
             "thread unreadable before sending",
-            extra={"reply": held.id, "earlier_attempts": after_earlier, "reason": str(error)},
+            extra={"reply": held.id, "earlier_attempts": held.attempts, "reason": str(error)},
         )
         self._wait(held, ReplyState.QUEUED, at, str(error))
 
@@ -134,17 +133,20 @@ class Sender:
             thread: Thread = responder.read(held.answer)
         except PlatformError as error:
             verdict: Confirmed | Queue | Look | Fail = verdicts.after_unreadable(
-                str(error), failures=held.looked, now=now, retry_after_s=error.retry_after_s
+                str(error), failures=held.unreadable, now=now, retry_after_s=error.retry_after_s
             )
+            looked, unreadable = held.looked, held.unreadable + 1
         else:
             verdict = verdicts.after_reading(
                 held.answer,
                 held.native_id,
                 thread,
                 looked=held.looked,
+                attempts=held.attempts,
                 now=now,
                 settle_s=responder.settle_s,
             )
+            looked, unreadable = held.looked + 1, 0
         match verdict:
             case Confirmed():
                 self._confirm(held, verdict)
@@ -152,7 +154,7 @@ class Sender:
                 self._wait(held, ReplyState.QUEUED, at, reason)
             case Look(at=at, reason=reason):
                 state = ReplyState.SENT if held.native_id else ReplyState.UNKNOWN
-                self._wait(held, state, at, reason, looked=held.looked + 1)
+                self._wait(held, state, at, reason, looked=looked, unreadable=unreadable)
             case Fail(reason=reason):
                 self._fail(held, reason)
 
@@ -162,19 +164,27 @@ class Sender:
         seen = verdict.seen
         self.metrics.add("replies_confirmed", of=held.source)
         with self.sessions.begin() as session:
-            outbox.confirmed(session, held, seen.native_id, seen.url, seen.at, self.clock())
+            endings.confirmed(session, held, seen.native_id, seen.url, seen.at, self.clock())
 
     def _wait(
-        self, held: Claim, state: ReplyState, at: datetime, reason: str, *, looked: int = 0
+        self,
+        held: Claim,
+        state: ReplyState,
+        at: datetime,
+        reason: str,
+        *,
+        looked: int = 0,
+        unreadable: int = 0,
     ) -> None:
+        now = self.clock()
         with self.sessions.begin() as session:
-            outbox.wait(session, held, state, at, reason, self.clock(), looked=looked)
+            outbox.wait(session, held, state, at, reason, now, looked=looked, unreadable=unreadable)
 
     def _fail(self, held: Claim, reason: str) -> None:
         logger.warning("reply needs a person", extra={"reply": held.id, "reason": reason})
         self.metrics.add("replies_failed", of=held.source)
         with self.sessions.begin() as session:
-            outbox.failed(session, held, reason, self.clock())
+            endings.failed(session, held, reason, self.clock())
 
 
 def run(

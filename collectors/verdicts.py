@@ -7,6 +7,7 @@ only a thread that was read back twice without it proves that it isn't there.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ CLOCKS_DIFFER = timedelta(minutes=2)
 """A post of ours may carry a time this much before our own first attempt."""
 
 PREFIX = 40
-"""How many characters of the normalised text must agree: platforms shorten links at the end."""
+"""How many characters of the normalised text must agree where a platform cut off the end."""
 
 
 # ---------------------------------------------------------------- before an attempt
@@ -139,12 +140,20 @@ class Confirmed:
 
 
 def after_reading(
-    answer: Answer, native_id: str, thread: Thread, *, looked: int, now: datetime, settle_s: float
+    answer: Answer,
+    native_id: str,
+    thread: Thread,
+    *,
+    looked: int,
+    attempts: int,
+    now: datetime,
+    settle_s: float,
 ) -> Confirmed | Queue | Look | Fail:
     """What a read-back means; `looked` counts the ones before it that saw nothing.
 
     With a `native_id` the platform had said yes: it is sought by that name, and never sent
-    again. Without one it is sought by parent, text and time.
+    again. Without one it is sought by parent, text and time, and sent again when it is absent,
+    at most `ATTEMPTS` times in all.
     """
     own = find_own(answer, thread, native_id)
     if own is not None:
@@ -159,6 +168,10 @@ def after_reading(
         return Look(at=now + settle * 2**looked, reason="taken, not visible yet")
     if looked + 1 < LOOKS:
         return Look(at=now + settle, reason="not visible yet")
+    if attempts >= ATTEMPTS:
+        return Fail(
+            reason=f"None of {attempts} attempts got an answer, and it is not in the thread."
+        )
     return Queue(at=now, reason=f"not in the thread after {LOOKS} looks: it was not posted")
 
 
@@ -197,21 +210,29 @@ def find_own(answer: Answer, thread: Thread, native_id: str = "") -> Seen | None
 def same_text(left: str, right: str) -> bool:
     """Whether two texts are one answer, as platforms rewrite it.
 
-    Links, leading @names, markup, case and white space are left out; of what remains, the
-    shorter must begin the longer, and a text of nothing but links must agree as it stands.
+    Links, leading @names, entities, markup, case and white space are left out. What remains
+    must agree; where both have `PREFIX` characters or more, the shorter may also begin the
+    longer. Texts without a word (signs, links) must have the same signs, and links at the
+    same places, whatever they lead to.
     """
-    a, b = _plain(left), _plain(right)
-    if not a or not b:
-        return " ".join(left.split()) == " ".join(right.split())
-    size = max(min(len(a), len(b)), min(PREFIX, max(len(a), len(b))))
-    return a[:size] == b[:size]
+    a, b = _bare(left), _bare(right)
+    words, others = _NO_WORD.sub("", a), _NO_WORD.sub("", b)
+    if not words or not others:
+        return a == b
+    if min(len(words), len(others)) < PREFIX:
+        return words == others
+    size = min(len(words), len(others))
+    return words[:size] == others[:size]
 
 
-_LINK = re.compile(r"https?://\S+|www\.\S+", re.IGNORECASE)
+_SOME_LINK = "\N{LINK SYMBOL}"
+_LINK = re.compile(r"(?:https?://|www\.)\S+|\b(?:[\w-]+\.)+[a-z]{2,}\b(?:/\S*)?", re.IGNORECASE)
 _NAMES = re.compile(r"^(?:\s*@\S+)+")
 _NO_WORD = re.compile(r"[\W_]+")
+_INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufe0e\ufe0f]+")
 
 
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _NO_WORD.sub("", _NAMES.sub("", _LINK.sub(" ", folded)))
+def _bare(text: str) -> str:
+    """Folded, without leading names and white space, and with one sign for each link."""
+    folded = unicodedata.normalize("NFKC", html.unescape(text)).casefold()
+    return _INVISIBLE.sub("", _LINK.sub(_SOME_LINK, _NAMES.sub("", folded)))

@@ -384,6 +384,7 @@ class ReplyRow(Table):
     attempts: Mapped[int] = mapped_column(default=0)
     first_attempt_at: Mapped[datetime | None]
     looked: Mapped[int] = mapped_column(default=0, comment="times it was sought and not seen")
+    unreadable: Mapped[int] = mapped_column(default=0, comment="failed read-backs in a row")
     native_id: Mapped[str] = mapped_column(default="")
     url: Mapped[str] = mapped_column(Text, default="")
     error: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,168 @@
+"""Laws of the outbox: senders that die, leases that lapse, a platform that keeps silent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from collectors.source import (
+    Answer,
+    Outcome,
+    PlatformError,
+    Refused,
+    Seen,
+    Sent,
+    Thread,
+    Unknown,
+)
+from earshot import db
+from earshot.domain import ReplyState
+from earshot.tables import ReplyRow
+from tests.builders import ManualClock
+from tests.collectors.outbox_world import (
+    LEASE_S,
+    Died,
+    Reaper,
+    a_sender,
+    next_moment,
+    states,
+    store_replies,
+)
+from tests.rows import database
+
+SETTLE_S = 30.0
+REPLIES = 3
+
+
+@dataclass
+class Standing:
+    answer: Answer
+    name: str
+    at: datetime
+    visible_at: datetime
+
+
+@dataclass
+class SilentPlatform:
+    """No idempotency, late to show, and silent when told to be. What stands is the truth."""
+
+    clock: ManualClock
+    fate: str = "taken"
+    delay_s: float = 0.0
+    readable: bool = True
+    standing: list[Standing] = field(default_factory=list)
+    platform: str = "model"
+    settle_s: float = SETTLE_S
+    length_limit: int = 500
+
+    def send(self, answer: Answer) -> Outcome:
+        if self.fate == "refused":
+            return Refused(reason="slow down", permanent=False, retry_after_s=5)
+        if self.fate == "forbidden":
+            return Refused(reason="locked", permanent=True)
+        if self.fate == "request lost":
+            return Unknown(reason="no answer in time")
+        now = self.clock()
+        name = f"n{len(self.standing)}"
+        self.standing.append(Standing(answer, name, now, now + timedelta(seconds=self.delay_s)))
+        return Sent(native_id=name) if self.fate == "taken" else Unknown(reason="reset")
+
+    def read(self, answer: Answer) -> Thread:
+        if not self.readable:
+            raise PlatformError("the platform is down; wait")
+        posts = [
+            Seen(native_id=s.name, parent=s.answer.parent, text=s.answer.text, at=s.at, ours=True)
+            for s in self.standing
+            if s.answer.parent == answer.parent and s.visible_at <= self.clock()
+        ]
+        return Thread(gone=False, posts=posts)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Outbox(RuleBasedStateMachine):
+    """Two senders take turns in any order; either may die at any step of a tick."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = ManualClock()
+        self.platform = SilentPlatform(self.clock)
+        self.engine = database()
+        store_replies(self.engine, [str(n) for n in range(1, REPLIES + 1)])
+
+    @initialize(
+        fate=st.sampled_from(["taken", "answer lost", "request lost", "refused"]),
+        delay_s=st.floats(0, SETTLE_S),
+    )
+    def begins(self, fate: str, delay_s: float) -> None:
+        self.platform.fate, self.platform.delay_s = fate, delay_s
+
+    @rule(fate=st.sampled_from(["taken", "answer lost", "request lost", "refused", "forbidden"]))
+    def changes_its_mind(self, fate: str) -> None:
+        self.platform.fate = fate
+
+    @rule(delay_s=st.floats(0, SETTLE_S))
+    def shows_later(self, delay_s: float) -> None:
+        self.platform.delay_s = delay_s
+
+    @rule(readable=st.booleans())
+    def can_be_read(self, *, readable: bool) -> None:
+        self.platform.readable = readable
+
+    @rule(owner=st.sampled_from("ab"), dies_at=st.integers(-10, 25))
+    def tick(self, owner: str, dies_at: int) -> None:
+        sender = a_sender(self.engine, self.platform, self.clock, Reaper(dies_at), owner)
+        with suppress(Died):
+            sender.tick()
+
+    @rule(seconds=st.floats(0.1, 40))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def something_falls_due(self) -> None:
+        self.clock.advance(next_moment(self.engine, self.clock) or 0)
+
+    @rule()
+    def leases_lapse(self) -> None:
+        self.clock.advance(LEASE_S + 1)
+
+    @invariant()
+    def at_most_one_post_stands_for_each_reply(self) -> None:
+        keys = [standing.answer.key for standing in self.platform.standing]
+        assert len(keys) == len(set(keys)), keys
+
+    @invariant()
+    def what_is_confirmed_stands(self) -> None:
+        names = {s.answer.key: s.name for s in self.platform.standing}
+        with db.open_sessions(self.engine).begin() as session:
+            for reply in session.query(ReplyRow).where(ReplyRow.state == ReplyState.CONFIRMED):
+                assert names.get(reply.key) == reply.native_id
+
+    def teardown(self) -> None:
+        """Once the platform behaves, everything is settled, and nothing stands twice."""
+        self.platform.fate, self.platform.readable = "taken", True
+        self.clock.advance(LEASE_S + 1)
+        sender = a_sender(self.engine, self.platform, self.clock)
+        for _ in range(300):
+            if not sender.tick():
+                rest = next_moment(self.engine, self.clock)
+                if rest is None:
+                    break
+                self.clock.advance(rest)
+        found = states(self.engine)
+        self.at_most_one_post_stands_for_each_reply()
+        self.what_is_confirmed_stands()
+        assert sum(found.values()) == REPLIES
+        assert set(found) <= {ReplyState.CONFIRMED, ReplyState.FAILED}, found
+        self.engine.dispose()
+
+
+TestOutbox = Outbox.TestCase
+TestOutbox.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
