@@ -6,7 +6,7 @@ Every key is read and does something; an unknown one is an error with file, line
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -39,12 +39,9 @@ _SHARE = re.compile(r"(\d{1,4})%")
 _FLAGS = {"": 0, "high_reach": FLAG_HIGH_REACH, "vip": FLAG_VIP}
 
 
-def load(folder: Path) -> Mapping[str, Policy]:
-    """The policy of every brand below `folder`, by slug. Raises OperatorError."""
-    return {
-        path.parent.name: build(yaml_source.read(path), path.parent.name)
-        for path in sorted(folder.glob("*/routing.yaml"))
-    }
+def load_policies(folder: Path, brands: Iterable[str]) -> Mapping[str, Policy]:
+    """The policy of each of `brands` (slugs) below `folder`, by slug. Raises OperatorError."""
+    return {slug: build(yaml_source.read(folder / slug / "routing.yaml"), slug) for slug in brands}
 
 
 def build(source: YamlSource, brand: str) -> Policy:

@@ -10,8 +10,8 @@ import pytest
 
 from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 from earshot.yaml_source import OperatorError
-from router import policy_file
 from router.policy import Do, decide_intake
+from router.policy_file import load_policies
 from tests.builders import NOON, a_classification, a_classified, a_label, an_author
 from tests.router.policies import a_policy
 
@@ -117,9 +117,13 @@ def test_a_mistake_is_named_with_line_and_path(old: str, new: str, complaint: st
 
 
 def test_the_shipped_policies_can_be_read_and_promise_fifteen_minutes_in_an_outage() -> None:
-    policies = policy_file.load(BRANDS)
-    assert "acme" in policies
+    policies = load_policies(BRANDS, ["acme"])
     outage = a_classified(classification=said(topic=("outage", 0.9), urgency=("high", 0.9)))
     intake = decide_intake(policies["acme"], outage)
     assert (intake.do, intake.team, intake.priority) == (Do.QUEUE, "tech", "P1")
     assert intake.first.within == timedelta(minutes=15)
+
+
+def test_a_brand_without_a_policy_is_named_with_the_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"ghost/routing\.yaml: No such file.*create it"):
+        load_policies(tmp_path, ["ghost"])

@@ -1,0 +1,165 @@
+"""The shell that offers work, and takes back what nobody works on. Any number may run at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from earshot import lifecycle
+from earshot.db import Sessions
+from earshot.domain import ItemState
+from earshot.lifecycle import Change, Forbidden, Stale
+from earshot.log import Log
+from earshot.telemetry import Metrics
+from earshot.topics import TOPICS
+from router import bury, claims, situation, timers
+from router.policy import Policy
+from router.state import Escalate, Offer
+
+TRIM_EVERY = timedelta(minutes=1)
+
+POLL_S = 0.1
+"""How long each tick listens for dead letters; a Kafka group needs some time to form."""
+
+_IN_THE_WAY = frozenset({"40001", "40P01"})
+"""PostgreSQL's SQLSTATE for a serialization failure and a deadlock."""
+
+
+@dataclass(slots=True)
+class TickReport:
+    """What one tick did; `lost` counts what somebody else was faster at."""
+
+    timed_out: int = 0
+    absent: int = 0
+    woken: int = 0
+    expired: int = 0
+    offered: int = 0
+    escalated: int = 0
+    lost: int = 0
+
+
+def tick(sessions: Sessions, policies: Mapping[str, Policy], now: datetime) -> TickReport:
+    """Take back, wake, expire, then decide and offer, once for every brand."""
+    report = TickReport()
+    for policy in policies.values():
+        _take_back(sessions, policy, now, report)
+        _wake_and_expire(sessions, policy, now, report)
+        _decide(sessions, policy, now, report)
+    return report
+
+
+def _take_back(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
+    with sessions() as session:
+        found = claims.overdue(session, policy, now)
+    for held in found:
+        if _won(sessions, partial(claims.take_back, policy=policy, held=held, now=now), report):
+            if held.reason == claims.TIMED_OUT:
+                report.timed_out += 1
+            else:
+                report.absent += 1
+
+
+def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
+    with sessions() as session:
+        changes = timers.due(session, policy, now)
+    for change in changes:
+        if _won(sessions, partial(lifecycle.move, change=change), report):
+            if change.to is ItemState.EXPIRED:
+                report.expired += 1
+            else:
+                report.woken += 1
+
+
+def _decide(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
+    with sessions() as session:
+        state, slots = situation.load(session, policy, now)
+    for decision in policy.routing.decide(state, now):
+        match decision:
+            case Offer():
+                claim = partial(
+                    claims.claim,
+                    policy=policy,
+                    offer=decision,
+                    slots=slots[decision.person_id],
+                    now=now,
+                )
+                report.offered += _won(sessions, claim, report)
+            case Escalate():
+                change = _to_triage(policy, decision, now)
+                report.escalated += _won(sessions, partial(lifecycle.move, change=change), report)
+
+
+def _to_triage(policy: Policy, escalate: Escalate, now: datetime) -> Change:
+    return Change(
+        item_id=escalate.item_id,
+        brand=policy.brand,
+        actor=claims.ACTOR,
+        at=now,
+        to=ItemState.NEW,
+        kind="item.escalated",
+        why={"reason": escalate.reason, "policy": policy.version},
+        # Offered afresh once a listener has sent it on.
+        columns={"state_reason": escalate.reason, "offers": 0, "excluded": []},
+        expect=escalate.version,
+    )
+
+
+def _won(sessions: Sessions, act: Callable[[Session], object], report: TickReport) -> bool:
+    """Carry out `act` in a transaction of its own; False when somebody else was faster."""
+    try:
+        with sessions.begin() as session:
+            act(session)
+    except (Stale, Forbidden):
+        report.lost += 1
+        return False
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") not in _IN_THE_WAY:
+            raise
+        report.lost += 1
+        return False
+    return True
+
+
+def run(
+    sessions: Sessions,
+    policies: Mapping[str, Policy],
+    messages: Log,
+    *,
+    metrics: Metrics,
+    clock: Callable[[], datetime],
+    stop: threading.Event,
+    every_s: float,
+    step_done: Callable[[], None],
+    retention_s: float,
+) -> None:
+    """Tick every `every_s` seconds until `stop` is set; bury dead letters and trim the log.
+
+    `retention_s` is how long the log keeps what everybody has read. Raises what the database
+    or the log raises: whoever supervises the role starts it again.
+    """
+    graves = [messages.consumer(topic.dead, bury.GROUP) for topic in TOPICS]
+    trimmed_at: datetime | None = None
+    try:
+        while not stop.is_set():
+            now = clock()
+            report = tick(sessions, policies, now)
+            metrics.add("offers_made", report.offered)
+            metrics.add("offers_taken_back", report.timed_out + report.absent)
+            for grave in graves:
+                while bury.bury_step(grave, sessions, now, POLL_S) == bury.AT_ONCE:
+                    continue
+            if trimmed_at is None or now - trimmed_at >= TRIM_EVERY:
+                trimmed_at = now
+                for topic in TOPICS:
+                    messages.trim(topic.name, retention_s)
+            step_done()
+            stop.wait(every_s)
+    finally:
+        for grave in graves:
+            grave.close()
