@@ -1,0 +1,84 @@
+"""What the system shows, as tables: commands, topics, metrics, permissions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+import msgspec
+
+from dashboard.permissions import GRANTS, Permission
+from docs.operator_pages import table
+from earshot.cli import main
+from earshot.role import ROLES
+from earshot.settings import Telemetry
+from earshot.telemetry import COUNTERS, GAUGES, HISTOGRAMS
+from earshot.topics import TOPICS
+
+_WIDTH = 90
+
+
+def commands() -> str:
+    return "\n".join(_command(words, command) for words, command in walk(main, ("earshot",)))
+
+
+def walk(
+    command: click.Command, words: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command from `command` down that is not hidden, with the words that call it."""
+    yield words, command
+    if isinstance(command, click.Group):
+        for name, inner in sorted(command.commands.items()):
+            if not inner.hidden:
+                yield from walk(inner, (*words, name))
+
+
+def _command(words: tuple[str, ...], command: click.Command) -> str:
+    name = " ".join(words)
+    context = click.Context(
+        command, info_name=name, terminal_width=_WIDTH, max_content_width=_WIDTH
+    )
+    return f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
+
+
+def topics() -> str:
+    rows = [
+        (f"`{topic.name}`", f"`{topic.message.__name__}`", f"[schema](topics/{topic.name}.json)")
+        for topic in TOPICS
+    ]
+    return table(("topic", "type", "what it holds"), rows)
+
+
+def schemas() -> Mapping[str, str]:
+    """The JSON Schema of each topic's messages, by the file's name."""
+    return {f"{topic.name}.json": _schema(topic.message) for topic in TOPICS}
+
+
+def _schema(message: type[Any]) -> str:
+    described = msgspec.json.schema(message)
+    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def metrics() -> str:
+    rows = [
+        *((f"`earshot_{name}_total`", "counter", text) for name, text in COUNTERS.items()),
+        *((f"`earshot_{name}`", "gauge", text) for name, text in GAUGES.items()),
+        *((f"`earshot_{name}`", "histogram", text) for name, text in HISTOGRAMS.items()),
+    ]
+    return table(("metric", "kind", "meaning"), rows)
+
+
+def ports() -> str:
+    first = Telemetry().port
+    return table(("role", "port"), [(f"`{role}`", str(first + n)) for n, role in enumerate(ROLES)])
+
+
+def permissions() -> str:
+    rows = [
+        (str(permission), *("yes" if permission in GRANTS[role] else "" for role in GRANTS))
+        for permission in Permission
+    ]
+    return table(("may", *(str(role) for role in GRANTS)), rows)
