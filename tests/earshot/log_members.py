@@ -72,7 +72,7 @@ class Worker:
 
 
 def work_together(
-    workers: Sequence[Worker], until: Callable[[], bool], limit: int = 100, within_s: float = 30.0
+    workers: Sequence[Worker], until: Callable[[], bool], limit: int = 100, within_s: float = 60.0
 ) -> None:
     """Let all work at once, each in its thread, until something holds. Fails if it never does."""
     stop = threading.Event()

@@ -155,7 +155,7 @@ def test_nothing_is_lost_or_mixed_when_members_join_and_leave(log: Log, topic: s
 
 def wait_until_all_share(log: Log, topic: str, workers: list[Worker]) -> None:
     """Send probes, and let the members work all off, until each of them got some."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     for worker in workers:
         worker.count = 0
     while not all(worker.count for worker in workers):
@@ -218,7 +218,7 @@ def test_a_member_that_lost_a_partition_cant_commit_it(log: Log, topic: str) -> 
     while len(slow.pending) < 80:
         slow.poll()
     quick = Worker(log.consumer(topic, "g"), done)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not quick.pending:  # the slow one meets the newcomer at its polls, uncommitted
         assert time.monotonic() < end
         poll_together([quick, slow])
