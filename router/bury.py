@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from earshot import db
@@ -13,6 +14,9 @@ from router.rows import Row
 GROUP = "bury"
 
 AT_ONCE = 200
+
+_REVISION = re.compile(r"[0-9]{1,18}")
+"""What fits into 64 bits."""
 
 
 def bury_step(consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: float = 0.0) -> int:
@@ -42,7 +46,7 @@ def _row(record: Record, now: datetime) -> Row:
         "brand": headers.get("brand", ""),
         "source": headers.get("source", ""),
         "mention_id": headers.get("mention", ""),
-        "revision": int(revision) if revision.isascii() and revision.isdigit() else 0,
+        "revision": int(revision) if _REVISION.fullmatch(revision) else 0,
         "reason": headers.get("reason", ""),
         "key": record.key,
         "value": record.value,

@@ -1,0 +1,66 @@
+"""Dead letters become rows, once each, whatever their headers say."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from earshot.db import Sessions
+from earshot.memory_log import MemoryLog
+from earshot.tables import DeadLetterRow
+from router.bury import GROUP, bury_step
+from tests.builders import NOON
+
+DEAD = "mentions.dead"
+
+
+def a_log(*headers: dict[str, str]) -> MemoryLog:
+    log = MemoryLog()
+    log.create({DEAD: 1})
+    producer = log.producer()
+    for number, each in enumerate(headers):
+        producer.send(DEAD, b"key", b"value %d" % number, each)
+    producer.flush()
+    return log
+
+
+def rows(sessions: Sessions) -> list[DeadLetterRow]:
+    with sessions() as session:
+        return list(session.scalars(select(DeadLetterRow).order_by(DeadLetterRow.offset)))
+
+
+def test_a_dead_letter_is_kept_with_what_its_headers_say(sessions: Sessions) -> None:
+    headers = {
+        "topic": "mentions",
+        "brand": "acme",
+        "source": "sim",
+        "mention": "simulator:1",
+        "revision": "9007199254740991",
+        "reason": "no thread",
+        "from": "0:17",
+    }
+    log = a_log(headers)
+    assert bury_step(log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 1
+    (row,) = rows(sessions)
+    assert (row.topic, row.brand, row.source) == ("mentions", "acme", "sim")
+    assert (row.mention_id, row.revision, row.reason) == ("simulator:1", 2**53 - 1, "no thread")
+    assert (row.key, row.value, row.headers) == (b"key", b"value 0", headers)
+    assert (row.state, row.buried_at) == ("waiting", NOON)
+
+
+def test_missing_or_odd_headers_are_no_reason_to_lose_a_record(sessions: Sessions) -> None:
+    log = a_log(
+        {}, {"revision": "-1", "reason": "a \x00 byte"}, {"revision": "²"}, {"revision": "9" * 30}
+    )
+    assert bury_step(log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 4
+    found = rows(sessions)
+    assert [row.topic for row in found] == ["mentions"] * 4
+    assert [row.revision for row in found] == [0, 0, 0, 0]
+    assert found[1].reason == "a  byte"
+
+
+def test_a_record_that_comes_again_is_buried_once(sessions: Sessions) -> None:
+    log = a_log({"reason": "one"}, {"reason": "two"})
+    assert bury_step(log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 2
+    assert bury_step(log.consumer(DEAD, "again"), sessions, NOON, 0.1) == 2
+    assert [row.reason for row in rows(sessions)] == ["one", "two"]
+    assert log.lag(DEAD, GROUP) == 0
