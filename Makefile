@@ -6,7 +6,6 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
-MAKEFLAGS += --no-print-directory
 
 export PYTHON
 VENV := .venv
@@ -92,8 +91,7 @@ help:
 
 # An environment with the tools for development holds all that a run needs, so it is kept.
 $(VENV)/run.stamp: requirements.txt pyproject.toml
-	@if [ -e $(VENV)/dev.stamp ]; then $(MAKE) $(VENV)/dev.stamp; \
-	else ./environment.sh $(VENV) requirements.txt; fi
+	@./environment.sh $(VENV) requirements$(if $(wildcard $(VENV)/dev.stamp),-dev).txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt pyproject.toml
