@@ -92,10 +92,14 @@ def shell() -> dict[str, object]:
     return {
         "viewer": who,
         "ways": ways,
-        "here": "/" + request.path.strip("/").split("/")[0],
+        "here": next((w.path for w in ways if _is_below(request.path, w.path)), ""),
         "script_words": script_words(),
         "server_now": int(desk().clock().timestamp()),
     }
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
 
 
 def script_words() -> dict[str, str]:

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-NEW_KINDS = frozenset({"item.created", "item.new", "mention.new"})
-"""Events after which an item stands in triage that did not stand there before."""
+from earshot.domain import ItemState
+
+NEW_KINDS = frozenset({"mention.new", "item.new", "item.reopened"})
+"""Events that put an item into triage, if that is where it stands after them."""
 
 NEW_IDS = 50
 CHANGED_IDS = 200
@@ -20,7 +22,10 @@ CHANGED_IDS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """One event as far as pages are told. `client` names the browser tab that acted, if any."""
+    """One event as far as pages are told.
+
+    `state` is that of the item if the event set it, `client` the browser tab that acted.
+    """
 
     seq: int
     brand: str
@@ -28,15 +33,17 @@ class Happening:
     item_id: int | None
     subject: str
     actor: str
+    state: str = ""
     client: str = ""
 
 
 def told(happenings: Iterable[Happening]) -> dict[str, Any]:
     """The message to the pages of one brand; empty when nothing concerns them.
 
-    `mention.new` {n, ids}: items that arrived, the newest ids. `item.changed` {n, items: [{id,
-    by, client}]}: items that changed, each once, by its last change. `source.health`
-    {sources}: names. Ids are text: they have more digits than a number of JavaScript keeps.
+    `mention.new` {n, ids}: items that arrived in triage, the newest ids. `item.changed`
+    {n, items: [{id, by, client}]}: items that changed, each once, by its last change.
+    `source.health` {sources}: names. Ids are text: they have more digits than a number of
+    JavaScript keeps.
     """
     new: dict[int, None] = {}
     changed: dict[int, dict[str, str]] = {}
@@ -47,7 +54,7 @@ def told(happenings: Iterable[Happening]) -> dict[str, Any]:
             sources[happening.subject] = None
         elif item is None:
             continue
-        elif happening.kind in NEW_KINDS:
+        elif happening.kind in NEW_KINDS and happening.state == ItemState.NEW:
             new[item] = None
         else:
             changed.pop(item, None)

@@ -18,7 +18,7 @@ HOME = (
     (Role.LISTENER, "/triage"),
     (Role.RESPONDER, "/queue"),
     (Role.MANAGER, "/board"),
-    (Role.ADMIN, "/health"),
+    (Role.ADMIN, "/admin/health"),
 )
 """By the first role that a person has: work comes before numbers."""
 
@@ -38,8 +38,8 @@ WAYS = (
     Way("/queue", lazy("My queue"), Permission.ANSWER, "q"),
     Way("/board", lazy("Board"), Permission.SEE_BOARD, "b"),
     Way("/items", lazy("Items"), Permission.READ_ITEMS, "i"),
-    Way("/health", lazy("Sources"), Permission.SEE_HEALTH),
-    Way("/dead", lazy("Dead letters"), Permission.SEE_DEAD),
+    Way("/admin/health", lazy("Sources"), Permission.SEE_HEALTH),
+    Way("/admin/dead", lazy("Dead letters"), Permission.SEE_DEAD),
 )
 
 

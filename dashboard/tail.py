@@ -30,6 +30,7 @@ _COLUMNS = (
     EventRow.item_id,
     EventRow.subject,
     EventRow.actor,
+    EventRow.after,
     EventRow.why,
 )
 
@@ -69,7 +70,6 @@ def _within(holes: Sequence[Range]) -> list[ColumnElement[bool]]:
 
 
 def _happening(row: Any) -> Happening:
-    client = row.why.get("client", "") if isinstance(row.why, dict) else ""
     return Happening(
         seq=row.seq,
         brand=row.brand,
@@ -77,8 +77,14 @@ def _happening(row: Any) -> Happening:
         item_id=row.item_id,
         subject=row.subject,
         actor=row.actor,
-        client=client if isinstance(client, str) else "",
+        state=_text(row.after, "state"),
+        client=_text(row.why, "client"),
     )
+
+
+def _text(value: Any, name: str) -> str:
+    found = value.get(name, "") if isinstance(value, dict) else ""
+    return found if isinstance(found, str) else ""
 
 
 class Tail:

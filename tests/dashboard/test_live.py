@@ -101,7 +101,7 @@ def happening(seq: int, kind: str = "item.queued", item: int | None = 1, **more:
 
 
 def test_a_burst_of_new_items_is_one_message_with_a_count_and_the_newest_ids() -> None:
-    message = told(happening(n, "item.created", n) for n in range(1, 3_001))
+    message = told(happening(n, "mention.new", n, state="new") for n in range(1, 3_001))
     assert message["mention.new"]["n"] == 3_000
     assert message["mention.new"]["ids"] == [str(n) for n in range(3_001 - NEW_IDS, 3_001)]
     assert message.keys() == {"mention.new"}
@@ -119,8 +119,14 @@ def test_an_item_that_changed_twice_is_told_once_with_the_last_actor() -> None:
 
 
 def test_an_item_that_arrived_and_was_routed_in_one_beat_is_only_new() -> None:
-    message = told([happening(1, "item.created"), happening(2, "item.queued")])
+    message = told([happening(1, "mention.new", state="new"), happening(2, "item.queued")])
     assert message == {"mention.new": {"n": 1, "ids": ["1"]}}
+
+
+def test_a_mention_that_went_past_triage_is_a_change_and_not_new() -> None:
+    message = told([happening(1, "mention.new", state="queued"), happening(2, "mention.new", 2)])
+    assert message.keys() == {"item.changed"}
+    assert message["item.changed"]["n"] == 2
 
 
 def test_ids_are_text_because_javascript_rounds_such_numbers() -> None:
