@@ -47,7 +47,13 @@ def open_log(settings: Settings, role: str) -> Log:
 
 
 def open_database(settings: Settings) -> Engine:
-    """The database of the settings. Raises DatabaseError for a URL that can't be used."""
+    """The database of the settings. Raises DatabaseError or SettingsError."""
     if not settings.database.url:
-        settings.home_path.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.home_path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"home is {settings.home!r}, which can't be made a folder ({error.strerror}); "
+                "set EARSHOT_HOME to a folder that may be written"
+            ) from error
     return db.connect(settings.database_url)

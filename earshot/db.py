@@ -6,6 +6,7 @@ take a `Session` never commit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -145,12 +146,13 @@ def _is_postgres(session: Session) -> bool:
 def explain(error: DBAPIError, url: str) -> DatabaseError:
     """A driver's error in words: what happened, at which database, and what to do."""
     where = make_url(url).render_as_string(hide_password=True)
-    said = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+    lines = str(error.orig).strip().splitlines() if error.orig else []
+    said = lines[0] if lines else type(error.orig or error).__name__
     remedy = "see the message of the database"
     if isinstance(error, OperationalError):
         remedy = "check that the server runs and that database.url is right"
     for sign, advice in _REMEDIES.items():
-        if sign in said.lower():
+        if re.search(sign, said, re.IGNORECASE):
             remedy = advice
             break
     return DatabaseError(f"database {where}: {said}; {remedy}")
@@ -164,6 +166,10 @@ _REMEDIES = {
     "readonly": "give the process the right to write there",
     "malformed": "the file is damaged; restore the last backup",
     "no such table": "run `earshot db upgrade`",
+    "no such column": "run `earshot db upgrade`",
+    "(relation|column) .* does not exist": "run `earshot db upgrade`",
+    'role "[^"]*" does not exist': "correct the user in database.url, or create it",
+    "no password supplied": "write the password into database.url",
     "does not exist": "create the database, then run `earshot db upgrade`",
     "password authentication": "correct user and password in database.url",
 }

@@ -52,7 +52,7 @@ def quantile(histogram: Mapping[int, int], q: float) -> float | None:
     total = sum(histogram.values())
     if not total:
         return None
-    rank = max(1, math.ceil(q * total))
+    rank = max(1, math.ceil(round(q * total, 6)))  # 0.07 * 100 is a little over 7
     seen = 0
     for number in sorted(histogram):
         seen += histogram[number]

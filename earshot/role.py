@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from earshot.settings import Settings
+from earshot.settings import Settings, SettingsError
 from earshot.telemetry import HealthServer, Metrics, Probe, set_up_logging
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,13 @@ def running(settings: Settings, name: str, *, supervised: bool = False) -> Itera
         signal.signal(number, lambda *_: stop.set())
     metrics, probe = Metrics(name), Probe(time.monotonic)
     port = settings.telemetry.port and settings.telemetry.port + ROLES.index(name)
-    server = HealthServer(settings.telemetry.host, port, probe, metrics)
+    try:
+        server = HealthServer(settings.telemetry.host, port, probe, metrics)
+    except OSError as error:
+        raise SettingsError(
+            f"telemetry.host is {settings.telemetry.host!r}, where no port can be opened "
+            f"({error.strerror}); write an address of this machine"
+        ) from error
     logger.info("started", extra={"port": server.port})
     try:
         yield Running(name, stop, probe, metrics)

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Engine, text
 
 from earshot.db import DatabaseError
@@ -46,7 +47,13 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         settings.attributes["connection"] = connection
-        command.upgrade(settings, revision)
+        try:
+            command.upgrade(settings, revision)
+        except CommandError as error:
+            raise DatabaseError(
+                f"the schema can't be brought to {revision!r}: {error}; "
+                "was this database used by a newer version of Earshot?"
+            ) from error
 
 
 def downgrade(engine: Engine, revision: str) -> None:

@@ -12,7 +12,7 @@ deployment would bury the whole topic.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -66,9 +66,11 @@ class Stage(Generic[In, Out]):
         if not records:
             return 0
         began = self.monotonic()
-        readable, messages = self._decode(records, producer)
-        for output in self._handle(readable, messages, producer):
-            if self.sink is not None:
+        messages, reasons = self._decode(records)
+        outputs, refused = self._handle(messages)
+        self._bury(records, reasons | refused, producer)
+        if self.sink is not None:
+            for output in outputs:
                 producer.send(self.sink.name, self.sink.key(output), self.sink.encode(output))
         producer.flush()
         try:
@@ -81,51 +83,53 @@ class Stage(Generic[In, Out]):
         self.metrics.observe("step_seconds", self.monotonic() - began)
         return len(records)
 
-    def _decode(
-        self, records: Sequence[Record], producer: Producer
-    ) -> tuple[list[Record], list[In]]:
-        readable: list[Record] = []
-        messages: list[In] = []
-        for record in records:
+    def _decode(self, records: Sequence[Record]) -> tuple[dict[int, In], dict[int, str]]:
+        """The messages by their record's place in the batch, and what is wrong with the others."""
+        messages: dict[int, In] = {}
+        reasons: dict[int, str] = {}
+        for place, record in enumerate(records):
             try:
-                messages.append(self.source.decode(record.value))
+                messages[place] = self.source.decode(record.value)
             except Malformed as error:
-                self._bury(record, str(error), producer)
-            else:
-                readable.append(record)
-                self.dead_in_a_row = 0
-        return readable, messages
+                reasons[place] = str(error)
+        return messages, reasons
 
-    def _handle(
-        self, records: Sequence[Record], messages: Sequence[In], producer: Producer
-    ) -> Iterable[Out]:
+    def _handle(self, messages: Mapping[int, In]) -> tuple[list[Out], dict[int, str]]:
+        """What to emit, and why some messages were refused, by their place in the batch."""
         if not messages:
-            return []
+            return [], {}
         try:
-            return list(self.handle(messages))
+            return list(self.handle(list(messages.values()))), {}
         except Malformed:
             outputs: list[Out] = []
-            for record, message in zip(records, messages, strict=True):
+            refused: dict[int, str] = {}
+            for place, message in messages.items():
                 try:
                     outputs.extend(self.handle([message]))
                 except Malformed as error:
-                    self._bury(record, str(error), producer)
-            return outputs
+                    refused[place] = str(error)
+            return outputs, refused
 
-    def _bury(self, record: Record, reason: str, producer: Producer) -> None:
-        headers = {
-            **record.headers,
-            "topic": record.topic,
-            "from": f"{record.partition}:{record.offset}",
-            "reason": reason[:REASON_LIMIT],
-        }
-        producer.send(self.source.dead, record.key, record.value, headers)
-        self.metrics.add("dead_letters", of=self.source.name)
-        self.dead_in_a_row += 1
-        if self.dead_in_a_row >= DEAD_LIMIT:
-            producer.flush()
-            raise TooManyDead(
-                f"{self.dead_in_a_row} records in a row of {self.source.name!r} could not be "
-                f"handled, the last at {record.partition}:{record.offset}: {reason}; nothing is "
-                "lost, but the stage stops: is an older or newer version writing to the topic?"
-            )
+    def _bury(
+        self, records: Sequence[Record], reasons: Mapping[int, str], producer: Producer
+    ) -> None:
+        """Set the refused records aside. Raises TooManyDead before any of a hopeless row is."""
+        for place, record in enumerate(records):
+            self.dead_in_a_row = self.dead_in_a_row + 1 if place in reasons else 0
+            if self.dead_in_a_row >= DEAD_LIMIT:
+                raise TooManyDead(
+                    f"{self.dead_in_a_row} records in a row of {self.source.name!r} could not be "
+                    f"handled, the last at {record.partition}:{record.offset}: "
+                    f"{reasons[place][:REASON_LIMIT]}; nothing is lost, but the stage stops: is "
+                    "an older or newer version writing to the topic?"
+                )
+        for place, reason in sorted(reasons.items()):
+            record = records[place]
+            headers = {
+                **record.headers,
+                "topic": record.topic,
+                "from": f"{record.partition}:{record.offset}",
+                "reason": reason[:REASON_LIMIT],
+            }
+            producer.send(self.source.dead, record.key, record.value, headers)
+            self.metrics.add("dead_letters", of=self.source.name)

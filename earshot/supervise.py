@@ -8,6 +8,7 @@ the other, what takes in first, each with time to finish its batch; who does not
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import threading
@@ -69,7 +70,8 @@ class Child:
             self.process.wait(grace_s)
         except subprocess.TimeoutExpired:
             logger.warning("role did not stop in time, killing it", extra={"role": self.name})
-            self.process.kill()
+            # with the processes that it has started: the group is its own, see `start`
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 

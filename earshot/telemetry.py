@@ -124,7 +124,8 @@ class HumanLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = " ".join(f"{name}={value}" for name, value in _extra(record).items())
         mark = "" if record.levelno < logging.WARNING else f"{record.levelname} "
-        line = f"{at} {self._role:<8} {mark}{record.getMessage()} {fields}".rstrip()
+        said = _on_one_line(f"{record.getMessage()} {fields}".rstrip())
+        line = f"{at} {self._role:<8} {mark}{said}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
@@ -137,6 +138,15 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in _PLAIN}
 
 
+def _on_one_line(said: str) -> str:
+    """`said` with control characters written out: nobody can forge a line of the log."""
+    if said.isprintable():
+        return said
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in said
+    )
+
+
 def set_up_logging(role: str, *, style: str, level: str) -> None:
     """Send all logs to standard error. Raises ValueError for an unknown level."""
     handler = logging.StreamHandler(sys.stderr)
@@ -145,7 +155,7 @@ def set_up_logging(role: str, *, style: str, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # these narrate each request or reconnect, and may quote what people wrote
-    for chatty in ("kafka", "urllib3", "prawcore", "tweepy", "websockets", "werkzeug"):
+    for chatty in ("alembic", "kafka", "urllib3", "prawcore", "tweepy", "websockets", "werkzeug"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
@@ -196,12 +206,12 @@ class HealthServer:
 
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             # two processes of one role on one machine: each gets a port, none dies of it
             self._server = ThreadingHTTPServer((host, 0), Handler)
             logger.warning(
                 "the port for health and metrics is taken, using another",
-                extra={"wanted": port, "port": self.port, "reason": error.strerror},
+                extra={"wanted": port, "port": self.port, "reason": str(error)},
             )
         self._thread = threading.Thread(
             target=self._server.serve_forever,

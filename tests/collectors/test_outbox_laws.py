@@ -29,13 +29,15 @@ from tests.collectors.outbox_world import (
     Died,
     Reaper,
     a_sender,
+    drive,
     next_moment,
+    one_reply,
     states,
     store_replies,
 )
 from tests.rows import database
 
-SETTLE_S = 30.0
+SETTLE_S = 100.0  # longer than a lease: a dead sender's attempt may not show yet
 REPLIES = 3
 
 
@@ -121,7 +123,7 @@ class Outbox(RuleBasedStateMachine):
         with suppress(Died):
             sender.tick()
 
-    @rule(seconds=st.floats(0.1, 40))
+    @rule(seconds=st.floats(0.1, 60))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
@@ -166,3 +168,26 @@ class Outbox(RuleBasedStateMachine):
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+def test_a_read_back_that_failed_does_not_count_as_a_look() -> None:
+    clock, engine = ManualClock(), database()
+    platform = SilentPlatform(clock, fate="answer lost", delay_s=SETTLE_S)
+    store_replies(engine, ["1"])
+    with suppress(Died):  # right after the platform took it
+        a_sender(engine, platform, clock, Reaper(at=13)).tick()
+    assert len(platform.standing) == 1
+    clock.advance(LEASE_S + 1)
+    platform.readable = False
+    sender = a_sender(engine, platform, clock)
+    sender.tick()
+    reply = one_reply(engine)
+    assert (reply.state, reply.looked, reply.unreadable) == (ReplyState.UNKNOWN, 0, 1)
+    platform.readable = True
+    clock.advance(next_moment(engine, clock) or 0)
+    sender.tick()
+    reply = one_reply(engine)
+    assert (reply.state, reply.looked, reply.unreadable) == (ReplyState.UNKNOWN, 1, 0)
+    drive(engine, sender, clock)
+    assert (one_reply(engine).state, len(platform.standing)) == (ReplyState.CONFIRMED, 1)
+    engine.dispose()
