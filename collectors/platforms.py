@@ -40,7 +40,7 @@ class Platform:
 
     def read(self, settings: Mapping[str, Any]) -> SourceConfig:
         """The settings as frozen values. Raises msgspec.ValidationError that names the key."""
-        config: SourceConfig = msgspec.convert(dict(settings), self.config)
+        config: SourceConfig = msgspec.convert(dict(settings), self.config, strict=False)
         return config
 
 

@@ -18,7 +18,7 @@ from earshot import connect, schema
 from earshot import db as database
 from earshot import ledger as books
 from earshot.cli.complaints import in_words
-from earshot.cli.sources import build_sources
+from earshot.cli.sources import build_matcher, build_sources
 from earshot.domain import Role
 from earshot.settings import Settings
 from earshot.tables import PersonRow
@@ -63,10 +63,8 @@ def check(settings: Settings) -> None:
         brands = brands_file.load(settings.resolve(settings.brands))
         load_policies(settings.resolve(settings.brands), brands)
         sources = build_sources(settings)
-        from collectors.matching import compile_queries
-
         for brand in brands.values():
-            compile_queries(brand.queries)
+            build_matcher(brand)
     click.echo(f"{len(brands)} brands and {len(sources)} sources are as they should be")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -14,27 +14,26 @@ from earshot import brand as brands_file
 from earshot import connect, db, schema
 from earshot.brand import Brand
 from earshot.cli.complaints import in_words
-from earshot.cli.sources import Built, build_sources
+from earshot.cli.sources import Built, build_matcher, build_sources
+from earshot.domain import Classified
 from earshot.role import Running, running
 from earshot.settings import Settings
 from earshot.stage import Stage
 from earshot.topics import CLASSIFIED, MENTIONS
-
-Command = Callable[..., Any]
 
 supervised = click.option(
     "--supervised", is_flag=True, hidden=True, help="Stop when the process above is gone."
 )
 
 
-def role(name: str) -> Callable[[Callable[..., None]], Command]:
+def role(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a role's body a command: it is given the settings and what it runs with."""
 
-    def wrap(body: Callable[..., None]) -> Command:
+    def wrap(body: Callable[..., None]) -> click.Command:
         @click.command(name, help=body.__doc__)
         @supervised
         @click.pass_obj
-        def command(settings: Settings, supervised: bool, **options: Any) -> None:  # noqa: FBT001 -- click passes options by name
+        def command(settings: Settings, /, supervised: bool, **options: Any) -> None:  # noqa: FBT001 -- click passes options by name
             with in_words(settings), running(settings, name, supervised=supervised) as run:
                 body(settings, run, **options)
 
@@ -59,7 +58,6 @@ def load_brands(settings: Settings) -> Mapping[str, Brand]:
 def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
     """Collect mentions from the sources NAMES, or from all."""
     from collectors import collect as shell
-    from collectors import matching
 
     brands = load_brands(settings)
     chosen = _chosen(settings, names)
@@ -70,7 +68,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
             brand=built.brand,
             name=built.name,
             source=built.source(),
-            matcher=matching.compile_queries(brands[built.brand].queries),
+            matcher=build_matcher(brands[built.brand]),
             sessions=sessions,
             producer=producer,
             metrics=run.metrics,
@@ -96,10 +94,22 @@ def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:
 @role("classify")
 def classify(settings: Settings, run: Running) -> None:
     """Classify mentions."""
+    from classifier import bundle
     from classifier.classify import classified
-    from classifier.load import load_judge
+    from classifier.judge import Judge
+    from classifier.topics import Topic
 
-    judge = load_judge(settings.classify.model, load_brands(settings))
+    brands = load_brands(settings)
+    model = settings.resolve(settings.classify.model) if settings.classify.model else None
+    topics = {
+        slug: [
+            Topic(name=name, description=text.description, examples=text.examples)
+            for name, text in brand.topics.items()
+        ]
+        for slug, brand in brands.items()
+    }
+    languages = {slug: brand.languages for slug, brand in brands.items()}
+    judge = Judge(bundle.load(model or bundle.DEFAULT_MODEL), topics, languages)
     log = connect.open_log(settings, run.name)
     producer = log.producer()
     stage = Stage(
@@ -127,10 +137,15 @@ def route(settings: Settings, run: Running) -> None:
     router = Router(open_sessions(settings), policies, run.now)
     log = connect.open_log(settings, run.name)
     producer = log.producer()
-    stage: Stage[Any, Any] = Stage(
+
+    def store(batch: Sequence[Classified]) -> tuple[()]:
+        router.handle(batch)
+        return ()
+
+    stage: Stage[Classified, Any] = Stage(
         source=CLASSIFIED,
         sink=None,
-        handle=lambda batch: router.handle(batch) or (),
+        handle=store,
         metrics=run.metrics,
         probe=run.probe,
         monotonic=time.monotonic,

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from earshot import brand as brands_file
+from earshot.brand import Brand
 from earshot.settings import Settings, SettingsError, SourceEntry
+from earshot.yaml_source import OperatorError
 
 if TYPE_CHECKING:
     from collectors.config import SourceConfig
+    from collectors.matching import Matcher
     from collectors.platforms import Platform
     from collectors.source import Responder, Source
 
@@ -47,6 +50,17 @@ def entries(settings: Settings) -> tuple[SourceEntry, ...]:
             name=DEMO_SOURCE, brand=slug, kind="simulator", options={"rate": settings.demo.rate}
         ),
     )
+
+
+def build_matcher(brand: Brand) -> Matcher:
+    """The brand's queries, compiled. Raises OperatorError that names brand, query and column."""
+    from collectors.matching import compile_queries
+    from collectors.query import BadQuery
+
+    try:
+        return compile_queries(brand.queries)
+    except BadQuery as error:
+        raise OperatorError(f"brand {brand.slug}: {error}") from error
 
 
 def is_demo(settings: Settings) -> bool:
