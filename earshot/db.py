@@ -165,6 +165,7 @@ _REMEDIES = {
     "unable to open": "check that the folder exists and may be written",
     "readonly": "give the process the right to write there",
     "malformed": "the file is damaged; restore the last backup",
+    "not a database": "another file, or a damaged one; correct database.url or restore the backup",
     "no such table": "run `earshot db upgrade`",
     "no such column": "run `earshot db upgrade`",
     "(relation|column) .* does not exist": "run `earshot db upgrade`",
