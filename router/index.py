@@ -20,8 +20,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from router.state import (
     Decision,
@@ -39,6 +39,9 @@ SKILL_FACTOR = {0: 1.3, 1: 1.3, 2: 1.0, 3: 0.78}
 
 SAFETY = 1.3
 """How much of the handling time is kept free before the due moment."""
+
+_64_BITS = 2**64 - 1
+_RANK = attrgetter("rank")
 
 EXPLAINED = 50
 """The most responders of whom an offer says why they were not considered."""
@@ -64,14 +67,26 @@ class Objective:
     max_age: timedelta = timedelta(hours=12)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(NamedTuple):
     """A possible offer. Sorted by rank: starved first, then index, then a fair coin."""
 
-    rank: tuple[float, ...]
+    rank: tuple[int, float, int]
     item: Waiting
     responder: Responder
-    parts: dict[str, Any]
+    urgency: float
+    fit: float
+    minutes: float
+
+    def parts(self) -> dict[str, Any]:
+        """The index and what it is made of."""
+        return {
+            "person": self.responder.id,
+            "index": -self.rank[1],
+            "weight": self.item.weight,
+            "urgency": self.urgency,
+            "fit": self.fit,
+            "minutes": self.minutes,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,17 +157,9 @@ class GreedyIndex:
             if urgency is None:
                 urgency = urgencies[minutes] = self.urgency(item, minutes, now)
             index = item.weight * urgency * fit**self.objective.phi / minutes
-            parts = {
-                "person": responder.id,
-                "index": index,
-                "weight": item.weight,
-                "urgency": urgency,
-                "fit": fit,
-                "minutes": minutes,
-            }
             rank = (-starved, -index, _coin(item.id, responder.id))
-            pairs.append(_Pair(rank, item, responder, parts))
-        pairs.sort(key=lambda pair: pair.rank)
+            pairs.append(_Pair(rank, item, responder, urgency, fit, minutes))
+        pairs.sort(key=_RANK)
         return pairs
 
     def _starved(self, item: Waiting, now: datetime) -> int:
@@ -176,8 +183,8 @@ class GreedyIndex:
             explain={
                 "policy": self.routes.version,
                 "method": "greedy",
-                "winner": won.parts | {"starved": bool(self._starved(item, now))},
-                "runner_up": others[0].parts if others else None,
+                "winner": won.parts() | {"starved": bool(self._starved(item, now))},
+                "runner_up": others[0].parts() if others else None,
                 "not_considered": left_out,
                 "teams": sorted(teams),
             },
@@ -222,7 +229,12 @@ def _skill_factor(item: Waiting, responder: Responder) -> float:
     return SKILL_FACTOR.get(responder.skills.get(item.topic, 0), 1.0)
 
 
-def _coin(item_id: int, person_id: int) -> float:
-    """Breaks ties: fair among equal colleagues, and the same whatever the order of the roster."""
-    digest = blake2b(f"{item_id}:{person_id}".encode(), digest_size=6).digest()
-    return float(int.from_bytes(digest, "big"))
+def _coin(item_id: int, person_id: int) -> int:
+    """Breaks ties: fair among equal colleagues, and the same whatever the order of the roster.
+
+    The mixing step of splitmix64 (Steele, Lea, Flood: OOPSLA 2014).
+    """
+    mixed = (item_id + person_id * 0x9E3779B97F4A7C15) & _64_BITS
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _64_BITS
+    return mixed ^ (mixed >> 31)
