@@ -5,8 +5,9 @@ The same text, code and library versions give the same bundle, bit for bit.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 
-from classifier.bundle import Bundle, Head, Header, Learnt, TopicCurve, save
-from classifier.corpora import Corpus, default_corpora, intent_texts, plain_tweets
+from classifier.adapt import adapted
+from classifier.bundle import DEFAULT_MODEL, Bundle, Head, Header, Learnt, TopicCurve, load, save
+from classifier.corpora import Corpus, default_corpora, intent_texts, plain_tweets, seed
 from classifier.features import BITS
 from classifier.labelled import LABELS, TOPIC, BadLabels, Example, read_labels
 from classifier.pipeline import FOLDS, SEED, linear_parts, task_pipeline
@@ -83,17 +85,40 @@ def train_default(folder: Path, out: Path) -> Bundle:
     return bundle
 
 
-def train_labels(labels: Path, folder: Path, out: Path) -> Bundle:
-    """Train on the public sets in `folder` and an operator's own CSV file, and write to `out`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """What an operator's labels made: a model's version, and how many labels of each task."""
 
-    A text that the operator labelled has the operator's label only, and counts more. Topics
-    named in the file join the prototypes of the brand's topics of that name. Raises BadLabels
-    with line numbers, FileNotFoundError for a missing set.
+    version: str
+    out: Path
+    labels: Mapping[str, int]
+
+    def __str__(self) -> str:
+        learnt = ", ".join(f"{count} {task}" for task, count in sorted(self.labels.items()))
+        return f"{self.out}: model {self.version}, learnt from {learnt} labels"
+
+
+def train_labels(labels: Path, out: Path, *, base: Path = DEFAULT_MODEL) -> Taught:
+    """Teach the model at `base` an operator's own CSV file, and write the result to `out`.
+
+    What the file doesn't teach stays as it is. Topics named in the file join the prototypes
+    of the brand's topics of that name. Raises BadLabels with line numbers, BadBundle.
     """
-    own = Corpus(name="operator's labels", licence="own", examples=tuple(read_labels(labels)))
-    bundle = _with_curve(train(merged(default_corpora(folder), own)), folder)
+    own = read_labels(labels)
+    corpus = Corpus(name="operator's labels", licence="own", examples=tuple(own))
+    replayed, weighted = merged([seed()], corpus)
+    model = load(base)
+    taught = adapted(model, weighted.examples, replayed.examples)
+    rows = [example for example in own if example.task == TOPIC]
+    learnt, topics = _learn_topics(rows, taught.idf.astype(np.float32))
+    header = replace(
+        taught.header,
+        learnt=learnt,
+        provenance={**model.header.provenance, "base": model.version, "own_labels": len(own)},
+    )
+    bundle = replace(taught, header=header, topics=topics)
     save(bundle, out)
-    return bundle
+    return Taught(version=bundle.version, out=out, labels=Counter(e.task for e in own))
 
 
 def merged(corpora: Sequence[Corpus], own: Corpus) -> list[Corpus]:

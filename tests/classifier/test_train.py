@@ -8,6 +8,7 @@ import pytest
 
 from classifier.bundle import Bundle, load
 from classifier.corpora import Corpus, default_corpora, seed
+from classifier.evaluate import evaluate
 from classifier.judge import Judge
 from classifier.labelled import LABELS, BadLabels, Example
 from classifier.text import normalise
@@ -95,15 +96,51 @@ def test_an_operator_s_label_overrides_a_public_one() -> None:
     assert [(e.label, e.weight > 1) for e in added.examples] == [("positive", True)]
 
 
-def test_an_operator_teaches_the_judge_new_words(tiny_sets: Path, tmp_path: Path) -> None:
-    labels = tmp_path / "own.csv"
+@pytest.fixture
+def taught(tmp_path: Path) -> Bundle:
+    """The shipped model after an operator's own labels for sentiment and a topic."""
+    labels, out = tmp_path / "own.csv", tmp_path / "own.npz"
     rows = [f"the gizmo zorped {at} times,sentiment,negative" for at in range(12)]
+    rows += [f"gizmo blinked {at} times,topic,gizmo" for at in range(3)]
     labels.write_text("\n".join(["text,task,label", *rows]), encoding="utf-8")
-    taught = train_labels(labels, tiny_sets, tmp_path / "own.npz")
-    assert load(tmp_path / "own.npz").version == taught.version
+    report = train_labels(labels, out)
+    made = load(out)
+    assert report.version == made.version
+    assert str(report) == f"{out}: model {made.version}, learnt from 12 sentiment, 3 topic labels"
+    return made
+
+
+def test_an_operator_teaches_the_judge_new_words(taught: Bundle) -> None:
     (found,) = Judge(taught, {}).classify([a_mention(text="mine zorped", lang="en")])
     assert found.sentiment.value == "negative"
     assert "zorped" in found.sentiment.reasons
+    assert [(entry.name, entry.texts) for entry in taught.header.learnt] == [("gizmo", 3)]
+
+
+def test_what_an_operator_does_not_teach_stays(
+    taught: Bundle, shipped: Bundle, spoken: list[Example]
+) -> None:
+    before, after = Judge(shipped, {}), Judge(taught, {})
+    texts = [example.text for example in spoken]
+    for task in ("intent", "spam"):
+        np.testing.assert_allclose(
+            after.probabilities(texts, task), before.probabilities(texts, task), atol=0.05
+        )
+    was, now = (evaluate(judge, spoken, "sentiment").macro_recall for judge in (before, after))
+    assert now >= was - 0.1
+
+
+def test_an_operator_teaches_a_task_of_two_labels(tmp_path: Path) -> None:
+    labels = tmp_path / "own.csv"
+    rows = [f"blorp parade number {at},spam,spam" for at in range(8)]
+    labels.write_text("\n".join(["text,task,label", *rows]), encoding="utf-8")
+    train_labels(labels, tmp_path / "own.npz")
+    judge = Judge(load(tmp_path / "own.npz"), {})
+    blorp, plain = judge.classify(
+        [a_mention(text=text, lang="en") for text in ("blorp parade today", "where is my order")]
+    )
+    assert (blorp.spam.value, plain.spam.value) == ("spam", "ham")
+    assert "blorp" in blorp.spam.reasons
 
 
 def test_a_label_without_examples_is_refused() -> None:
