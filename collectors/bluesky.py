@@ -77,8 +77,14 @@ class BlueskySource:
     limits: Sequence[Limit] = ()
     poll_every_s = 0.0
 
-    def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        config: BlueskyConfig,
+        now: Callable[[], datetime] = utc_now,
+        wait_s: float = _WAIT_S,
+    ) -> None:
         self._config = config
+        self._wait_s = wait_s
         self._now = now
         self._slack = _SLACK_US if config.protocol == "v1" else 0
         # Version 1 counts microseconds everywhere; version 2's numbers are the instance's own.
@@ -133,10 +139,10 @@ class BlueskySource:
     def _read(
         self, stream: ClientConnection, place: Place
     ) -> tuple[list[tuple[int, Row]], Place, Gap | None]:
-        """What arrives within a second, at most a batch; ends early when the stream pauses."""
+        """What arrives in the time of a poll, at most a batch; less when the stream pauses."""
         rows: list[tuple[int, Row]] = []
         lost = None
-        deadline = time.monotonic() + _WAIT_S
+        deadline = time.monotonic() + self._wait_s
         while len(rows) < _BATCH and (left := deadline - time.monotonic()) > 0:
             try:
                 frame = stream.recv(timeout=min(left, _LULL_S) if rows else left)

@@ -18,6 +18,8 @@ from collectors.transport import CONNECT_TIMEOUT_S, retry_after_s
 
 _STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
 _STREAM_V1 = "/subscribe"
+_CLOSE_TIMEOUT_S = 0.5
+"""Nothing that is still on its way matters: it is read again behind the cursor."""
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -67,7 +69,11 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
     address = f"{config.endpoint.rstrip('/')}{path}?{urlencode(query, doseq=True)}"
     try:
         return connect(
-            address, subprotocols=subprotocols, open_timeout=CONNECT_TIMEOUT_S, legacy=True
+            address,
+            subprotocols=subprotocols,
+            open_timeout=CONNECT_TIMEOUT_S,
+            close_timeout=_CLOSE_TIMEOUT_S,
+            legacy=True,
         )
     except InvalidStatus as error:
         if b"CursorTooOld" in (error.response.body or b""):

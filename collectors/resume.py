@@ -152,6 +152,7 @@ class Walk(_State, frozen=True, kw_only=True):
     rows: int
     oldest: datetime | None
     newest: datetime | None
+    known: int = 0
     restarts: int = 0
 
 
@@ -185,9 +186,9 @@ def walk_back(
     """One page further back, until a page ends in known rows. Raises BadCursor.
 
     `fetch(token, seen)` gives the page behind `token` (None: the newest), where `seen` are
-    the known marks, newest first and the same during one walk. A listing that ends without
-    a known row after `window` rows or more may have been cut off by the platform: that is
-    reported as a gap. The first poll takes one page, and leaves older posts alone.
+    the known marks, newest first and the same during one walk. A listing that ends after
+    `window` rows or more, none of them known, may have been cut off by the platform: that
+    is reported as a gap. The first poll takes one page, and leaves older posts alone.
     """
     ring = Ring(seen=[]) if cursor is None else _read(Ring, cursor, where)
     walk = ring.walk or Walk(token=None, head=[], pages=0, rows=0, oldest=None, newest=None)
@@ -198,12 +199,13 @@ def walk_back(
         return _batch([], replace(ring, walk=again), more=True, gap=page.gap)
     known = {*ring.seen, *walk.head}
     fresh = [row for row in page.rows if row.mark not in known]
-    ahead = _advance(walk, page, fresh)
+    ahead = _advance(walk, page, fresh, ring.seen)
     met = _met(page.rows, ring.seen)
     ended = cursor is None or met or page.next is None or ahead.pages >= MAX_PAGES
     if not ended:
         return _batch(fresh[::-1], replace(ring, walk=ahead), more=True, gap=page.gap)
-    cut = cursor is not None and not met and ahead.rows >= window
+    stranded = bool(walk.token) and not page.rows
+    cut = cursor is not None and not ahead.known and (ahead.rows >= window or stranded)
     missing = Gap(
         reason=f"{where}: the listing ended before a known post, after {ahead.rows} rows",
         since=ring.newest,
@@ -217,13 +219,12 @@ def walk_back(
 
 
 def _met(rows: Sequence[Row], seen: Sequence[str]) -> bool:
-    """True if the page ends in rows that earlier walks have seen (fewer, if fewer are known)."""
-    tail = rows[-min(TAIL, len(seen)) :] if seen else []
+    """True if the page ends in `TAIL` rows that earlier walks have seen."""
     known = set(seen)
-    return bool(tail) and all(row.mark in known for row in tail)
+    return len(rows) >= TAIL and all(row.mark in known for row in rows[-TAIL:])
 
 
-def _advance(walk: Walk, page: Page, fresh: Sequence[Row]) -> Walk:
+def _advance(walk: Walk, page: Page, fresh: Sequence[Row], seen: Sequence[str]) -> Walk:
     times = [row.found.published_at for row in page.rows if isinstance(row.found, Post)]
     return replace(
         walk,
@@ -231,6 +232,7 @@ def _advance(walk: Walk, page: Page, fresh: Sequence[Row]) -> Walk:
         head=[*walk.head, *(row.mark for row in fresh)][:RING],
         pages=walk.pages + 1,
         rows=walk.rows + len(page.rows),
+        known=walk.known + len({row.mark for row in page.rows} & set(seen)),
         oldest=min(times, default=walk.oldest),
         newest=_latest(walk.newest, max(times, default=None)),
     )

@@ -62,6 +62,7 @@ class BlueskyServer(Loopback):
             "127.0.0.1",
             0,
             process_request=self._admit,
+            close_timeout=0.1,
             select_subprotocol=lambda _, offered: offered[0] if offered else None,
         )
         self.stream_url = f"ws://127.0.0.1:{self._sockets.socket.getsockname()[1]}"

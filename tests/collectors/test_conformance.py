@@ -1,0 +1,44 @@
+"""Every source through the conformance kit. A new source is one line in `WORLDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.collectors.conformance import (
+    World,
+    nothing_is_lost,
+    outrun_history_is_a_gap,
+    polling_again_gives_the_same,
+)
+from tests.collectors.worlds import BlueskyWorld, RecordedWorld, RedditWorld, XWorld
+
+WORLDS: dict[str, Callable[[Path], World]] = {
+    "bluesky": BlueskyWorld,
+    "recorded": RecordedWorld,
+    "reddit": RedditWorld,
+    "x": XWorld,
+}
+SEEDS = range(8)
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    world = WORLDS[request.param](tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_lost_whatever_crashes(world: World, seed: int) -> None:
+    nothing_is_lost(world, seed)
+
+
+def test_a_cursor_says_all_that_another_process_needs(world: World) -> None:
+    polling_again_gives_the_same(world, seed=1)
+
+
+def test_history_that_ran_out_is_a_gap_that_is_told_once(world: World) -> None:
+    outrun_history_is_a_gap(world, seed=1)

@@ -1,0 +1,185 @@
+"""The worlds of the conformance kit: each platform's server, driven the same way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from collectors.bluesky import BlueskySource
+from collectors.bluesky_client import BlueskyConfig
+from collectors.recorded import RecordedConfig, RecordedSource
+from collectors.reddit import RedditSource
+from collectors.reddit_client import RedditConfig
+from collectors.source import Post, Source
+from collectors.x import XSource
+from collectors.x_client import XConfig
+from tests.builders import NOON, an_author
+from tests.platforms.bluesky_server import BlueskyServer
+from tests.platforms.reddit_server import ACCOUNT, RedditServer
+from tests.platforms.x_server import BEARER, HANDLE, US, XServer
+
+
+class XWorld:
+    """X's mentions: an edit is a post with a new id."""
+
+    bursts = (0, 1, 7, 99, 100, 101, 230)
+    every_edit_is_seen = True
+
+    def __init__(self, folder: Path) -> None:
+        self.server = XServer()
+        self._newest: dict[str, str] = {}
+        self._made = 0
+
+    def source(self) -> Source:
+        config = XConfig(
+            account=HANDLE, account_id=US, bearer_token=BEARER, endpoint=self.server.url
+        )
+        return XSource(config)
+
+    def post(self) -> str:
+        self._made += 1
+        native_id = self.server.post(f"@acme number {self._made}")
+        self._newest[native_id] = native_id
+        return native_id
+
+    def edit(self, native_id: str) -> str:
+        self._made += 1
+        text = f"@acme edited {self._made}"
+        self._newest[native_id] = self.server.edit(self._newest[native_id], text)
+        return text
+
+    def delete(self, native_id: str) -> bool:
+        self.server.delete(self._newest[native_id])
+        return True
+
+    def outrun(self) -> None:
+        for _ in range(900):
+            self.post()
+
+    def close(self) -> None:
+        self.server.close()
+
+
+class RedditWorld:
+    """A subreddit's comments, in a listing that ends after 800."""
+
+    bursts = (0, 1, 7, 99, 100, 101, 230)
+    every_edit_is_seen = False
+
+    def __init__(self, folder: Path) -> None:
+        self.server = RedditServer(kept=800)
+        self._root = self.server.submit("Acme")
+        self._made = 0
+
+    def source(self) -> Source:
+        settings = {**ACCOUNT, "endpoint": self.server.url, "subreddits": ["acme"]}
+        return RedditSource(msgspec.convert(settings, RedditConfig))
+
+    def post(self) -> str:
+        self._made += 1
+        return self.server.comment(self._root, f"number {self._made}")
+
+    def edit(self, native_id: str) -> str:
+        self._made += 1
+        self.server.edit(native_id, f"edited {self._made}")
+        return f"edited {self._made}"
+
+    def delete(self, native_id: str) -> bool:
+        self.server.delete(native_id)
+        return True
+
+    def outrun(self) -> None:
+        for _ in range(900):
+            self.post()
+
+    def close(self) -> None:
+        self.server.close()
+
+
+class BlueskyWorld:
+    """Jetstream, with connections that drop now and then."""
+
+    bursts = (0, 1, 7, 120)
+    every_edit_is_seen = True
+    protocol = "v2"
+
+    def __init__(self, folder: Path) -> None:
+        self.server = BlueskyServer()
+        self._made = 0
+
+    def source(self) -> Source:
+        config = msgspec.convert(
+            {"endpoint": self.server.stream_url, "protocol": self.protocol}, BlueskyConfig
+        )
+        return BlueskySource(config, wait_s=0.15)
+
+    def post(self) -> str:
+        self._made += 1
+        if self._made % 60 == 0:
+            self.server.drop()
+        return self.server.post(f"number {self._made}")
+
+    def edit(self, native_id: str) -> str:
+        self._made += 1
+        self.server.edit(native_id, f"edited {self._made}")
+        return f"edited {self._made}"
+
+    def delete(self, native_id: str) -> bool:
+        self.server.delete(native_id)
+        return True
+
+    def outrun(self) -> None:
+        for _ in range(20):
+            self.post()
+        self.server.drop()
+        self.server.floor = len(self.server.entries) - 5
+
+    def close(self) -> None:
+        self.server.close()
+
+
+class RecordedWorld:
+    """A file that grows, with a malformed line now and then."""
+
+    bursts = (0, 1, 7, 499, 500, 501)
+    every_edit_is_seen = False
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "posts.jsonl"
+        self._path.write_bytes(b"")
+        self._made = 0
+
+    def source(self) -> Source:
+        return RecordedSource(RecordedConfig(path=str(self._path)))
+
+    def post(self) -> str:
+        self._made += 1
+        native_id = str(self._made)
+        post = Post(
+            native_id=native_id,
+            thread=native_id,
+            author=an_author(),
+            text=f"number {native_id}",
+            url="",
+            published_at=NOON,
+        )
+        with self._path.open("ab") as file:
+            if self._made % 50 == 0:
+                file.write(json.dumps({"nonsense": self._made}).encode() + b"\n")
+            file.write(msgspec.json.encode(post) + b"\n")
+        return native_id
+
+    def edit(self, native_id: str) -> None:
+        return None
+
+    def delete(self, native_id: str) -> bool:
+        return False
+
+    def outrun(self) -> None:
+        self._path.write_bytes(b"")
+        self.post()
+
+    def close(self) -> None:
+        self._path.unlink()
