@@ -32,7 +32,9 @@ _BY_STATE: Mapping[str, str] = {
     ItemState.EXPIRED: lazy("let it expire"),
 }
 _BY_KIND: Mapping[str, str] = {
-    "item.created": lazy("made an item of it"),
+    "mention.new": lazy("made an item of it"),
+    "item.woken": lazy("woke it up"),
+    "item.escalated": lazy("raised its urgency"),
     "item.undone": lazy("took the last verdict back"),
     "item.reopened": lazy("reopened it"),
     "label.corrected": lazy("corrected a label"),
@@ -48,6 +50,13 @@ _BY_KIND: Mapping[str, str] = {
     "assignment.offered": lazy("offered it to %(assignee)s"),
     "assignment.accepted": lazy("accepted it"),
     "assignment.released": lazy("gave it back"),
+}
+_ROLES: Mapping[str, str] = {
+    "collect": lazy("The collector"),
+    "classify": lazy("The classifier"),
+    "route": lazy("The router"),
+    "sweep": lazy("The sweeper"),
+    "send": lazy("The sender"),
 }
 _HIDDEN = frozenset({"verdict", "client", "policy_version"})
 _PLAIN_LIMIT = 300
@@ -133,7 +142,7 @@ def actor_name(actor: str, names: Mapping[int, str]) -> str:
     role, _sep, name = actor.partition(":")
     if role == "person":
         return names.get(int(name), _("someone")) if name.isdigit() else _("someone")
-    return name or actor
+    return _(_ROLES.get(name, name or actor))
 
 
 def _what(row: EventRow, after: Mapping[str, Any], names: Mapping[int, str]) -> str:

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import holding
 from dashboard.deadlines import Level, badge
 from dashboard.desk import Viewer
 from dashboard.item_pages import ItemLine, columns, line_of
+from earshot import assignments
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import HELD, Forbidden, Stale
 from earshot.tables import AssignmentRow, ItemRow, ReplyRow
@@ -169,6 +169,6 @@ def take_next(session: Session, who: Viewer, now: datetime) -> int | None:
 def take(session: Session, who: Viewer, item_id: int, expect: int | None, now: datetime) -> int:
     """Take an item oneself; its new version. Raises Stale and Forbidden."""
     why = {"reason": "taken by hand"}
-    return holding.give(
+    return assignments.give(
         session, who.brand, item_id, who.person_id, who.actor, now, expect=expect, why=why
     )

@@ -9,7 +9,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard import backlog_counts, drafts, holding, queue_lists, verdicts
+from dashboard import backlog_counts, drafts, queue_lists, verdicts
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
 from dashboard.desk import desk, viewer
@@ -18,7 +18,7 @@ from dashboard.permissions import Permission, needs
 from dashboard.queue_lists import Answer, Assignment, Groups
 from dashboard.reply_limits import limit_of
 from dashboard.words import gettext as _
-from earshot import lifecycle
+from earshot import assignments, lifecycle
 from earshot.domain import ItemState
 from earshot.lifecycle import HELD, Change, Forbidden, Stale
 
@@ -131,7 +131,7 @@ def take(item_id: int) -> Page:
 def accept(item_id: int) -> Page:
     """Accept an offer. Sent by the page when it opens an offered item."""
     with desk().sessions.begin() as writing:
-        accepted = holding.accept(
+        accepted = assignments.accept(
             writing, viewer().brand, item_id, viewer().person_id, desk().clock()
         )
     if wants_fragment():
@@ -145,7 +145,7 @@ def release(item_id: int) -> Page:
     who = viewer()
     try:
         with desk().sessions.begin() as writing:
-            holding.hand_back(
+            assignments.hand_back(
                 writing,
                 who.brand,
                 item_id,
@@ -203,7 +203,7 @@ def _begin_answering(session: Session, item_id: int) -> None:
     found = pane(session, who, item_id)
     if found is None or found.item.assignee_id != who.person_id:
         return
-    holding.accept(session, who.brand, item_id, who.person_id, now)
+    assignments.accept(session, who.brand, item_id, who.person_id, now)
     if found.item.state == ItemState.ASSIGNED:
         lifecycle.move(
             session,

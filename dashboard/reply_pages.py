@@ -9,13 +9,14 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard import audit, holding, queue_lists, replies
+from dashboard import audit, queue_lists, replies
 from dashboard.desk import Viewer, desk, viewer
 from dashboard.formats import ago_words
 from dashboard.permissions import Permission, needs
 from dashboard.queue_pages import conflict, following_item, show
 from dashboard.replies import AlreadyPending, Outcome, Queued, Refused
 from dashboard.words import gettext as _
+from earshot import assignments
 from earshot.domain import ItemState
 from earshot.lifecycle import Forbidden, Stale
 
@@ -37,7 +38,7 @@ def send(item_id: int) -> Page:
         abort(400)
     try:
         with desk().sessions.begin() as writing:
-            holding.accept(writing, who.brand, item_id, who.person_id, now)
+            assignments.accept(writing, who.brand, item_id, who.person_id, now)
             outcome: Outcome = replies.queue_reply(
                 writing,
                 who,

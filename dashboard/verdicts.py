@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard import holding
 from dashboard.desk import Viewer
 from dashboard.words import lazy
-from earshot import lifecycle
+from earshot import assignments, lifecycle
 from earshot.domain import ItemState
 from earshot.lifecycle import Change, Stale
 from earshot.tables import EventRow, ItemRow, MembershipRow
@@ -88,7 +87,7 @@ def decide(
         why["client"] = client
     if isinstance(verdict, ToPerson):
         _must_answer(session, who.brand, verdict.person_id)
-        return holding.give(
+        return assignments.give(
             session, who.brand, item_id, verdict.person_id, who.actor, now, expect=expect, why=why
         )
     to, columns = _outcome(verdict)
@@ -103,7 +102,7 @@ def decide(
         expect=expect,
     )
     version = lifecycle.move(session, change)
-    holding.end(session, who.brand, item_id, verdict.name, now)
+    assignments.end(session, who.brand, item_id, verdict.name, now)
     return version
 
 
@@ -163,7 +162,7 @@ def undo(
             expect=expect,
         ),
     )
-    holding.end(session, who.brand, item_id, "undone", now)
+    assignments.end(session, who.brand, item_id, "undone", now)
     return version
 
 

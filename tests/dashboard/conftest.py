@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.conftest import unavailable
+from tests.dashboard.live_desk import ARGUMENTS, CHROMIUM
 from tests.dashboard.world import World, make_world
 
 
@@ -15,3 +18,14 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = make_world(tmp_path)
     yield made
     made.sessions.kw["bind"].dispose()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The Chromium of the system."""
+    if not Path(CHROMIUM).exists():
+        unavailable(f"{CHROMIUM} is missing; apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()

@@ -68,7 +68,7 @@ def add_item(session: Session, number: int, *, brand: str = "acme", **changes: A
         session, lifecycle.backlog_deltas(brand, None, {"flags": 0, "team": "", **row})
     )
     event = {"item_id": item, "subject": row["mention_id"], "after": {"state": row["state"]}}
-    lifecycle.record(session, brand, started, "role:route", "item.created", [event])
+    lifecycle.record(session, brand, started, "role:route", "mention.new", [event])
     if row.get("assignee_id") is not None and ItemState(row["state"]) in HELD:
         add_assignment(session, item, row["assignee_id"], brand=brand)
     return item

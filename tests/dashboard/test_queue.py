@@ -18,17 +18,13 @@ from tests.dashboard.world import Browser, World, one, parsed
 
 def add_mine(world: World, number: int, due_min: float = 55, **changes: Any) -> int:
     """An item that Bob holds, due in so many minutes."""
+    held: dict[str, Any] = {
+        "state": ItemState.ASSIGNED,
+        "assignee_id": world.people["bob"],
+        "due_at": NOON + timedelta(minutes=due_min),
+    }
     with world.sessions.begin() as writing:
-        return add_item(
-            writing,
-            number,
-            **{
-                "state": ItemState.ASSIGNED,
-                "assignee_id": world.people["bob"],
-                "due_at": NOON + timedelta(minutes=due_min),
-            }
-            | changes,
-        )
+        return add_item(writing, number, **held | changes)
 
 
 def item(world: World, number: int) -> ItemRow:
