@@ -53,11 +53,18 @@ services: ## Install the services that tests need: Kafka, PostgreSQL, Chromium (
 docs: $(VENV)/dev.stamp ## Write docs/reference/ from the code
 	@$(BIN)/python -m docs.generate
 
+.PHONY: migration
+migration: $(VENV)/dev.stamp ## Write the next migration from earshot/tables.py; NAME='add a column'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python migrations/write.py '$(NAME)'
+
 .PHONY: model
 model: $(VENV)/dev.stamp ## Train the model that is shipped, from EARSHOT_DATA_DIR/labelled
 	@test -n "$(EARSHOT_DATA_DIR)" || { \
 		$(say) 'set EARSHOT_DATA_DIR to the folder that holds labelled/ (docs/how-to/train-a-model.md)'; exit 1; }
-	@$(BIN)/python -m classifier.train_default
+	@$(BIN)/python -c 'import sys; from pathlib import Path; from classifier.train import train_default; \
+		train_default(Path(sys.argv[1]), Path(sys.argv[2]))' \
+		'$(EARSHOT_DATA_DIR)/labelled' classifier/model/default.npz
+	@$(say) 'model: written to classifier/model/default.npz; bring CARD.md beside it up to date'
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure mentions a second and the time to the queue (bench/README.md)

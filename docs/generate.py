@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from docs import operator_pages, system_pages
+from earshot.schemas import schemas
 
 DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"
@@ -36,7 +37,7 @@ def pages() -> Mapping[str, str]:
         path.name: _NOTE + Template(path.read_text()).substitute(tables)
         for path in sorted((DOCS / "templates").glob("*.md"))
     }
-    return written | {f"topics/{name}": text for name, text in system_pages.schemas().items()}
+    return written | {f"schemas/{name}": text.decode() for name, text in schemas().items()}
 
 
 def write(folder: Path = REFERENCE) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import click
-import msgspec
 
 from dashboard.permissions import GRANTS, Permission
 from docs.operator_pages import table
@@ -45,21 +42,10 @@ def _command(words: tuple[str, ...], command: click.Command) -> str:
 
 def topics() -> str:
     rows = [
-        (f"`{topic.name}`", f"`{topic.message.__name__}`", f"[schema](topics/{topic.name}.json)")
+        (f"`{topic.name}`", f"`{topic.message.__name__}`", f"[schema](schemas/{topic.name}.json)")
         for topic in TOPICS
     ]
     return table(("topic", "type", "what it holds"), rows)
-
-
-def schemas() -> Mapping[str, str]:
-    """The JSON Schema of each topic's messages, by the file's name."""
-    return {f"{topic.name}.json": _schema(topic.message) for topic in TOPICS}
-
-
-def _schema(message: type[Any]) -> str:
-    described = msgspec.json.schema(message)
-    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def metrics() -> str:
