@@ -146,10 +146,14 @@ def test_the_documents_call_most_commands() -> None:
 def check_call(words: list[str], where: str) -> None:
     """Walk the groups, and look every option up; arguments may be anything."""
     command: click.Command = main
-    for word in words:
-        options = {o for p in command.params if isinstance(p, click.Option) for o in p.opts}
+    rest = iter(words)
+    for word in rest:
         if word.startswith("--"):
-            assert word.split("=")[0] in options | {"--help", "--version"}, where
+            options = {o: p for p in command.params for o in p.opts} | {"--help": None}
+            assert word in options, where
+            option = options[word]
+            if isinstance(option, click.Option) and not option.is_flag:
+                next(rest)
         elif isinstance(command, click.Group):
             assert word in command.commands, where
             command = command.commands[word]
