@@ -49,6 +49,9 @@ class PartState:
     loaded: bool = False
     due_at: datetime | None = None
     failures: int = 0
+    failing_since: datetime | None = None
+    trouble: str = ""
+    permanent: bool = False
 
 
 @dataclass
@@ -64,7 +67,6 @@ class Collector:
     metrics: Metrics
     clock: Callable[[], datetime]
     parts: dict[str, PartState] = field(default_factory=dict)
-    failing_since: datetime | None = None
     told_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -86,14 +88,13 @@ class Collector:
         try:
             batch = self.source.poll(part, state.cursor)
         except PlatformError as error:
-            self._failed(state, error)
+            self._failed(part, state, error)
             return
         self._carry(part, batch)
-        state.cursor = batch.cursor
-        state.failures = 0
-        self.failing_since = None
         rest = 0.0 if batch.more else self.source.poll_every_s
-        state.due_at = self.clock() + timedelta(seconds=rest)
+        self.parts[part] = PartState(
+            cursor=batch.cursor, loaded=True, due_at=self.clock() + timedelta(seconds=rest)
+        )
 
     def _carry(self, part: str, batch: Batch) -> None:
         """Make a batch durable: first in the log, then receipts and cursor in one transaction."""
@@ -113,12 +114,16 @@ class Collector:
         self.metrics.add("mentions_published", len(mentions), of=self.name)
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
+        idle = idle and not state.failures
         if idle and self.told_at and now - self.told_at < timedelta(seconds=HEALTH_EVERY_S):
             return
         with self.sessions.begin() as session:
             new = cursors.write_receipts(session, self.brand, self.name, receipts, now)
             cursors.save_cursor(session, self.brand, self.name, part, batch.cursor, now)
-            self._tell(session, now, new, max((p.published_at for p in batch.posts), default=None))
+            if state.failures:
+                self._note(session, "source.health", now, {"part": part, "state": "ok"})
+            last_post_at = max((p.published_at for p in batch.posts), default=None)
+            self._tell(session, now, new, last_post_at, well=part)
             if batch.gap is not None:
                 self._note_gap(session, part, batch.gap, now)
         self.told_at = now
@@ -210,37 +215,40 @@ class Collector:
         self.metrics.add("posts_rejected", of=self.name)
         return Receipt(mention_id=mention_id, revision=0, thread="")
 
-    def _failed(self, state: PartState, error: PlatformError) -> None:
+    def _failed(self, part: str, state: PartState, error: PlatformError) -> None:
         now = self.clock()
         first, longest = BACKOFF_S
         rest = error.retry_after_s or min(longest, first * 2 ** min(state.failures, 16))
         state.failures += 1
         state.due_at = now + timedelta(seconds=longest if error.permanent else rest)
-        self.failing_since = self.failing_since or now
+        state.failing_since = state.failing_since or now
+        state.trouble, state.permanent = str(error)[:1_000], error.permanent
         self.metrics.add("source_errors", of=self.name)
         logger.warning("source failed", extra={"source": self.name, "reason": str(error)})
         with self.sessions.begin() as session:
-            health = {
-                "state": "stopped" if error.permanent else "failing",
-                "error": str(error)[:1_000],
-                "failing_since": self.failing_since,
-                "polled_at": now,
-                "next_poll_at": state.due_at,
-                "collected": 0,
-            }
-            cursors.save_health(session, self.brand, self.name, self.source.platform, health)
+            self._tell(session, now, 0, None)
             if state.failures == 1:
-                self._note(session, "source.health", now, {"state": health["state"]})
+                after = {"part": part, "state": "stopped" if error.permanent else "failing"}
+                self._note(session, "source.health", now, after, str(error)[:1_000])
 
     def _tell(
-        self, session: Session, now: datetime, new: int, last_post_at: datetime | None
+        self,
+        session: Session,
+        now: datetime,
+        new: int,
+        last_post_at: datetime | None,
+        well: str | None = None,
     ) -> None:
+        """Save how the source fares: as its worst part does. `well` names one that recovered."""
+        ill = [s for name, s in self.parts.items() if s.failures and name != well]
+        worst = max(ill, key=lambda s: s.permanent, default=PartState())
+        again = now + timedelta(seconds=self.source.poll_every_s)
         health = {
-            "state": "ok",
-            "error": "",
-            "failing_since": None,
+            "state": ("stopped" if worst.permanent else "failing") if ill else "ok",
+            "error": worst.trouble,
+            "failing_since": min((s.failing_since or now for s in ill), default=None),
             "polled_at": now,
-            "next_poll_at": now + timedelta(seconds=self.source.poll_every_s),
+            "next_poll_at": worst.due_at or again,
             "collected": new,
         } | ({"last_post_at": last_post_at} if last_post_at else {})
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)

@@ -1,0 +1,489 @@
+"""Collecting: what a source gives is durable before its cursor moves, whatever dies when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from collectors.collect import BACKOFF_S, IN_THREAD, Collector, run
+from collectors.matching import compile_queries
+from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
+from earshot import db
+from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op
+from earshot.log import Log, Producer
+from earshot.memory_log import MemoryLog
+from earshot.sqlite_log import SqliteLog
+from earshot.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
+from earshot.telemetry import Metrics
+from earshot.topics import MENTIONS
+from tests.builders import NOON, ManualClock, an_author
+from tests.rows import a_person, a_reply, add_item, an_item, database
+
+
+def a_post(native_id: str, **changes: Any) -> Post:
+    columns: dict[str, Any] = {
+        "native_id": native_id,
+        "thread": native_id,
+        "author": an_author(),
+        "text": "acme is broken",
+        "url": "",
+        "published_at": NOON,
+    }
+    return Post(**columns | changes)
+
+
+@dataclass
+class Script:
+    """A source that plays what it is given; the cursor counts the batches it has shown."""
+
+    batches: dict[str, list[Batch | PlatformError]]
+    everything: bool = False
+    platform: str = "simulator"
+    limits: Sequence[Limit] = ()
+    poll_every_s: float = 5.0
+    asked: list[tuple[str, Cursor | None]] = field(default_factory=list)
+    closed: bool = False
+
+    def parts(self) -> Sequence[str]:
+        return tuple(self.batches)
+
+    def poll(self, part: str, cursor: Cursor | None) -> Batch:
+        self.asked.append((part, cursor))
+        at = cursor["at"] if cursor else 0
+        script = self.batches[part]
+        if at >= len(script):
+            return Batch(posts=(), cursor=cursor or {"at": 0})
+        now = script[at]
+        if isinstance(now, PlatformError):
+            script.pop(at)
+            raise now
+        return Batch(
+            posts=now.posts,
+            cursor={"at": at + 1},
+            more=at + 1 < len(script),
+            gap=now.gap,
+            rejected=now.rejected,
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def posts(*all_posts: Post, **rest: Any) -> Batch:
+    return Batch(posts=all_posts, cursor={}, **rest)
+
+
+class Crash(Exception):
+    """The collector's process ended here."""
+
+
+@dataclass
+class Mortal:
+    """Counts the steps of a collector and ends it at the step numbered `at`."""
+
+    at: int = -1
+    step: int = 0
+
+    def pass_by(self) -> None:
+        self.step += 1
+        if self.step - 1 == self.at:
+            raise Crash
+
+
+@dataclass
+class MortalProducer:
+    inner: Producer
+    mortal: Mortal
+
+    def send(
+        self, topic: str, key: bytes, value: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.mortal.pass_by()
+        self.inner.send(topic, key, value, headers)
+
+    def flush(self, timeout_s: float = 30.0) -> None:
+        self.mortal.pass_by()
+        self.inner.flush(timeout_s)
+        self.mortal.pass_by()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class MortalSessions(sessionmaker[Session]):
+    def __init__(self, engine: Engine, mortal: Mortal) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self._mortal = mortal
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        self._mortal.pass_by()
+        with super().begin() as session:
+            yield session
+            self._mortal.pass_by()
+        self._mortal.pass_by()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
+    made: Log = MemoryLog() if request.param == "memory" else SqliteLog(tmp_path / "log", "NORMAL")
+    made.create({MENTIONS.name: 1, MENTIONS.dead: 1})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = database(f"sqlite:///{tmp_path / 'e.db'}")
+    yield made
+    made.dispose()
+
+
+Make = Callable[..., Collector]
+
+
+@pytest.fixture
+def collector(engine: Engine, log: Log, clock: ManualClock) -> Make:
+    def make(source: Script, mortal: Mortal | None = None, **changes: Any) -> Collector:
+        mortal = mortal or Mortal()
+        columns: dict[str, Any] = {
+            "brand": "acme",
+            "name": "sim",
+            "source": source,
+            "matcher": compile_queries({"name": "acme"}),
+            "sessions": MortalSessions(engine, mortal),
+            "producer": MortalProducer(log.producer(), mortal),
+            "metrics": Metrics("collect"),
+            "clock": clock,
+        }
+        return Collector(**columns | changes)
+
+    return make
+
+
+def settle(collector: Collector, clock: ManualClock, steps: int = 12) -> None:
+    """Step until the source has shown all it has."""
+    for _ in range(steps):
+        clock.now = max(clock.now, collector.step())
+
+
+def published(log: Log) -> list[Mention]:
+    return [MENTIONS.decode(r.value) for r in log.read(MENTIONS.name, 0, 0, 10_000)]
+
+
+def rows(engine: Engine, table: Any) -> list[Any]:
+    with db.open_sessions(engine).begin() as session:
+        return list(session.scalars(select(table)))
+
+
+# ---------------------------------------------------------------- never lost, never twice
+
+
+def test_a_crash_at_any_step_loses_nothing_and_repeats_no_receipt(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    for at in range(60):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        engine, log, mortal = database(f"sqlite:///{folder / 'e.db'}"), MemoryLog(), Mortal(at)
+        log.create({MENTIONS.name: 1, MENTIONS.dead: 1})
+        source = Script(
+            {
+                "p": [
+                    posts(a_post("1"), a_post("2")),
+                    posts(a_post("1", op=Op.EDIT, revision=1), a_post("3", text="other")),
+                    posts(rejected=[Rejected(raw=b"{", reason="not JSON")]),
+                    posts(a_post("2", op=Op.DELETE, revision=TOMBSTONE, text="", thread="")),
+                ]
+            }
+        )
+
+        def make(mortal: Mortal, log: Log = log, engine: Engine = engine) -> Collector:
+            return Collector(
+                brand="acme",
+                name="sim",
+                source=source,  # noqa: B023 -- called within the turn
+                matcher=compile_queries({"name": "acme"}),
+                sessions=MortalSessions(engine, mortal),
+                producer=MortalProducer(log.producer(), mortal),
+                metrics=Metrics("collect"),
+                clock=clock,
+            )
+
+        try:
+            settle(make(mortal), clock)
+        except Crash:
+            settle(make(Mortal()), clock)
+        found = {(m.native_id, m.revision) for m in published(log)}
+        assert found == {("1", 0), ("2", 0), ("1", 1), ("2", TOMBSTONE)}, at
+        receipts = [(r.mention_id, r.revision) for r in rows(engine, ReceiptRow)]
+        assert len(receipts) == len(set(receipts)) == 5, at
+        assert rows(engine, CursorRow)[0].cursor == {"at": 4}
+        assert {r.value for r in log.read(MENTIONS.dead, 0, 0, 99)} == {b"{"}
+        engine.dispose()
+        if mortal.step <= at:
+            break
+    assert mortal.step <= at, "there are more steps than were tried"
+    assert at > 15
+
+
+def test_the_cursor_moves_only_when_the_log_has_it(
+    collector: Make, engine: Engine, log: Log
+) -> None:
+    source = Script({"p": [posts(a_post("1"))]})
+    with pytest.raises(Crash):
+        collector(source, Mortal(3)).step()  # the flush
+    assert rows(engine, CursorRow) == rows(engine, ReceiptRow) == published(log) == []
+
+
+def test_a_new_process_goes_on_where_the_cursor_stands(collector: Make, clock: ManualClock) -> None:
+    source = Script({"p": [posts(a_post("1")), posts(a_post("2"))]})
+    collector(source).step()
+    collector(source).step()
+    assert source.asked == [("p", None), ("p", {"at": 1})]
+
+
+def test_every_part_has_a_cursor_of_its_own(
+    collector: Make, engine: Engine, log: Log, clock: ManualClock
+) -> None:
+    source = Script({"a": [posts(a_post("1"))], "b": [posts(a_post("2")), posts(a_post("3"))]})
+    settle(collector(source), clock)
+    assert {r.part: r.cursor["at"] for r in rows(engine, CursorRow)} == {"a": 1, "b": 2}
+    assert [m.native_id for m in published(log)] == ["1", "2", "3"]
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def test_only_what_matches_becomes_a_mention(
+    collector: Make, log: Log, engine: Engine, clock: ManualClock
+) -> None:
+    source = Script({"p": [posts(a_post("1"), a_post("2", text="something else"))]})
+    settle(collector(source), clock)
+    (mention,) = published(log)
+    assert (mention.native_id, mention.queries, mention.matched) == ("1", ("name",), ("acme",))
+    assert (mention.brand, mention.source, mention.collected_at) == ("acme", "sim", NOON)
+    assert [r.mention_id for r in rows(engine, ReceiptRow)] == ["simulator:1"]
+
+
+def test_a_source_that_asks_for_mentions_itself_needs_no_match(
+    collector: Make, log: Log, clock: ManualClock
+) -> None:
+    source = Script({"p": [posts(a_post("1", text="x" * (TEXT_LIMIT + 9)))]}, everything=True)
+    settle(collector(source), clock)
+    (mention,) = published(log)
+    assert (mention.queries, len(mention.text)) == (("sim",), TEXT_LIMIT)
+
+
+def test_changes_of_what_is_known_pass_and_of_what_is_not_do_not(
+    collector: Make, log: Log, clock: ManualClock
+) -> None:
+    gone = {"op": Op.DELETE, "revision": TOMBSTONE, "text": "", "thread": ""}
+    source = Script(
+        {
+            "p": [
+                posts(a_post("1", thread="t"), a_post("2")),
+                posts(
+                    a_post("1", op=Op.EDIT, revision=1, text="never mind", thread="t"),
+                    a_post("9", op=Op.EDIT, revision=1, text="never mind"),
+                    a_post("8", op=Op.EDIT, revision=1, text="now about acme"),
+                ),
+                posts(a_post("1", **gone), a_post("7", **gone)),
+                posts(a_post("5", thread="u"), a_post("5", **gone)),
+            ]
+        }
+    )
+    settle(collector(source), clock)
+    found = [(m.native_id, m.op, m.thread, m.queries) for m in published(log)]
+    assert found == [
+        ("1", Op.CREATE, "t", ("name",)),
+        ("2", Op.CREATE, "2", ("name",)),
+        ("1", Op.EDIT, "t", ()),
+        ("8", Op.EDIT, "8", ("name",)),
+        ("1", Op.DELETE, "t", ()),
+        ("5", Op.CREATE, "u", ("name",)),
+        ("5", Op.DELETE, "u", ()),
+    ]
+
+
+def test_an_answer_to_a_reply_of_ours_is_kept_whatever_it_says(
+    collector: Make, log: Log, engine: Engine, clock: ManualClock
+) -> None:
+    with db.open_sessions(engine).begin() as session:
+        session.add(a_person())
+        session.flush()
+        add_item(session, an_item())
+        session.add(a_reply(native_id="1", state="confirmed"))
+        session.flush()
+        session.scalars(select(a_reply().__class__)).one().native_id = "ours"
+    answers = [
+        a_post("5", parent="ours", text="thanks!"),
+        a_post("6", parent="theirs", text="thanks!"),
+    ]
+    settle(collector(Script({"p": [posts(*answers)]})), clock)
+    assert [(m.native_id, m.queries) for m in published(log)] == [("5", (IN_THREAD,))]
+
+
+def test_what_could_not_be_parsed_is_a_dead_letter_with_a_receipt(
+    collector: Make, log: Log, engine: Engine, clock: ManualClock
+) -> None:
+    rejected = [
+        Rejected(raw=b"\xff{", reason="no id"),
+        Rejected(raw=b"{}", reason="no text", native_id="7"),
+    ]
+    settle(collector(Script({"p": [posts(rejected=rejected)]})), clock)
+    letters = log.read(MENTIONS.dead, 0, 0, 10)
+    assert [(r.value, r.headers["reason"]) for r in letters] == [
+        (b"\xff{", "no id"),
+        (b"{}", "no text"),
+    ]
+    assert {r.headers["mention"] for r in letters} == {
+        r.mention_id for r in rows(engine, ReceiptRow)
+    }
+    assert {(r.headers["brand"], r.headers["source"]) for r in letters} == {("acme", "sim")}
+    assert letters[1].headers["mention"] == "simulator:7"
+
+
+def test_two_brands_of_one_platform_do_not_see_each_other(
+    collector: Make, log: Log, engine: Engine, clock: ManualClock
+) -> None:
+    gone = a_post("1", op=Op.DELETE, revision=TOMBSTONE, text="", thread="")
+    settle(collector(Script({"p": [posts(a_post("1"))]})), clock)
+    settle(collector(Script({"p": [posts(gone)]}), brand="zen"), clock)
+    assert [(m.brand, m.op) for m in published(log)] == [("acme", Op.CREATE)]
+    assert {r.brand for r in rows(engine, CursorRow)} == {"acme", "zen"}
+    assert {r.brand for r in rows(engine, ReceiptRow)} == {"acme"}
+
+
+# ---------------------------------------------------------------- how it fares
+
+
+def health(engine: Engine) -> SourceHealthRow:
+    (row,) = rows(engine, SourceHealthRow)
+    assert isinstance(row, SourceHealthRow)
+    return row
+
+
+def test_health_tells_what_was_collected_and_when(
+    collector: Make, engine: Engine, clock: ManualClock
+) -> None:
+    settle(collector(Script({"p": [posts(a_post("1")), posts(a_post("2"))]})), clock)
+    row = health(engine)
+    assert (row.state, row.error, row.collected, row.last_post_at) == ("ok", "", 2, NOON)
+    assert row.next_poll_at is not None
+    assert row.polled_at is not None
+    assert row.next_poll_at - row.polled_at == timedelta(seconds=5)
+
+
+def test_a_failing_source_rests_longer_each_time_and_recovers(
+    collector: Make, engine: Engine, clock: ManualClock
+) -> None:
+    down = [PlatformError("the platform is down; wait") for _ in range(4)]
+    made = collector(Script({"p": [*down, posts(a_post("1"))]}))
+    rests = []
+    for _ in range(4):
+        due = made.step()
+        rests.append((due - clock.now).total_seconds())
+        row = health(engine)
+        assert (row.state, row.error) == ("failing", "the platform is down; wait")
+        assert (row.failing_since, row.next_poll_at) == (NOON, due)
+        clock.now = due
+    assert rests == [1, 2, 4, 8]
+    made.step()
+    row = health(engine)
+    assert (row.state, row.error, row.failing_since) == ("ok", "", None)
+    events = [(e.kind, e.after["state"]) for e in rows(engine, EventRow)]
+    assert events == [("source.health", "failing"), ("source.health", "ok")]
+
+
+def test_an_idle_source_that_recovers_says_so_at_once(
+    collector: Make, engine: Engine, clock: ManualClock
+) -> None:
+    source = Script({"p": [posts(a_post("1"))]})
+    made = collector(source)
+    settle(made, clock, 2)
+    source.batches["p"].append(PlatformError("down"))
+    clock.now = made.step()
+    assert health(engine).state == "failing"
+    made.step()
+    assert health(engine).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("error", "rest_s", "state"),
+    [
+        (PlatformError("slow down", retry_after_s=77), 77, "failing"),
+        (PlatformError("wrong token", permanent=True), BACKOFF_S[1], "stopped"),
+    ],
+)
+def test_the_platforms_word_and_a_lasting_fault_decide_the_rest(
+    collector: Make, engine: Engine, clock: ManualClock, error: PlatformError, rest_s: float,
+    state: str,
+) -> None:  # fmt: skip
+    due = collector(Script({"p": [error]})).step()
+    assert (due - clock.now).total_seconds() == rest_s
+    assert health(engine).state == state
+
+
+def test_a_part_that_is_well_does_not_hide_one_that_is_not(
+    collector: Make, engine: Engine, clock: ManualClock
+) -> None:
+    bad = [PlatformError("wrong token", permanent=True) for _ in range(9)]
+    source = Script({"bad": list(bad), "good": [posts(a_post(str(n))) for n in range(5)]})
+    settle(collector(source), clock, 4)
+    row = health(engine)
+    assert (row.state, row.error, row.failing_since) == ("stopped", "wrong token", NOON)
+    assert row.collected > 0
+
+
+def test_a_gap_is_an_event_with_its_reason(
+    collector: Make, engine: Engine, clock: ManualClock
+) -> None:
+    gap = Gap(reason="the window was overrun", since=NOON, until=NOON + timedelta(hours=1))
+    settle(collector(Script({"p": [posts(gap=gap)]})), clock)
+    (event,) = rows(engine, EventRow)
+    assert (event.kind, event.subject, event.why) == (
+        "source.gap",
+        "sim",
+        {"reason": "the window was overrun"},
+    )
+    assert event.after["part"] == "p"
+
+
+def test_an_idle_source_does_not_write_at_every_poll(
+    collector: Make, engine: Engine, clock: ManualClock
+) -> None:
+    mortal = Mortal()
+    made = collector(Script({"p": [posts(a_post("1"))]}), mortal)
+    settle(made, clock, 1)
+    before = mortal.step
+    made.step()
+    assert mortal.step == before
+    clock.advance(11)
+    made.step()
+    assert mortal.step > before
+
+
+def test_the_loop_stops_when_it_is_told_and_closes_its_sources(
+    collector: Make, log: Log, clock: ManualClock
+) -> None:
+    sources = [Script({"p": [posts(a_post("1"))]}), Script({"p": [posts(a_post("2"))]})]
+    made = [collector(source, name=f"s{n}") for n, source in enumerate(sources)]
+    stop = threading.Event()
+    run(made, stop, stop.set, clock)
+    assert {m.source for m in published(log)} == {"s0", "s1"}
+    assert all(source.closed for source in sources)

@@ -1,0 +1,201 @@
+"""What a role tells of itself, over real HTTP and in lines of a log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+
+from earshot import telemetry
+from earshot.telemetry import HealthServer, HumanLines, JsonLines, Metrics, Probe, set_up_logging
+
+
+class Ticks:
+    """Seconds that a test lets pass."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def ticks() -> Ticks:
+    return Ticks()
+
+
+@pytest.fixture
+def probe(ticks: Ticks) -> Probe:
+    return Probe(ticks, stuck_after_s=10)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("collect")
+
+
+@pytest.fixture
+def server(probe: Probe, metrics: Metrics) -> Iterator[HealthServer]:
+    made = HealthServer("127.0.0.1", 0, probe, metrics)
+    yield made
+    made.close()
+
+
+def ask(server: HealthServer, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_role_lives_from_the_start_and_is_ready_after_its_first_step(
+    server: HealthServer, probe: Probe
+) -> None:
+    assert ask(server, "/healthz") == (200, "ok\n")
+    assert ask(server, "/readyz") == (503, "not ok\n")
+    probe.step_done()
+    assert ask(server, "/readyz") == (200, "ok\n")
+
+
+def test_a_role_that_is_stuck_is_neither_alive_nor_ready(
+    server: HealthServer, probe: Probe, ticks: Ticks
+) -> None:
+    probe.step_done()
+    ticks.now += 10
+    assert ask(server, "/healthz")[0] == ask(server, "/readyz")[0] == 503
+    probe.step_done()
+    assert ask(server, "/healthz")[0] == ask(server, "/readyz")[0] == 200
+
+
+def test_metrics_are_served_as_prometheus_reads_them(
+    server: HealthServer, metrics: Metrics
+) -> None:
+    metrics.add("posts_read", 3, of="x")
+    metrics.set("log_lag", 7, of="mentions")
+    metrics.observe("step_seconds", 0.2)
+    status, text = ask(server, "/metrics")
+    assert status == 200
+    assert 'earshot_posts_read_total{of="x",role="collect"} 3.0' in text
+    assert 'earshot_log_lag{of="mentions",role="collect"} 7.0' in text
+    assert 'earshot_step_seconds_count{of="",role="collect"} 1.0' in text
+
+
+def test_another_path_says_which_there_are(server: HealthServer) -> None:
+    assert ask(server, "/") == (404, "try /healthz, /readyz or /metrics\n")
+
+
+def test_a_taken_port_is_no_reason_to_die(
+    server: HealthServer, probe: Probe, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = HealthServer("127.0.0.1", server.port, probe, metrics)
+    try:
+        assert second.port != server.port
+        assert ask(second, "/healthz")[0] == ask(server, "/healthz")[0] == 200
+        assert "is taken, using another" in caplog.text
+    finally:
+        second.close()
+
+
+def test_a_port_that_does_not_exist_is_no_reason_to_die(probe: Probe, metrics: Metrics) -> None:
+    server = HealthServer("127.0.0.1", 65_536 + 3, probe, metrics)
+    try:
+        assert ask(server, "/healthz")[0] == 200
+    finally:
+        server.close()
+
+
+def test_every_metric_that_is_typed_is_described_and_listed(metrics: Metrics) -> None:
+    assert set(telemetry.COUNTERS) == set(get_args(telemetry.CounterName))
+    assert set(telemetry.GAUGES) == set(get_args(telemetry.GaugeName))
+    assert set(telemetry.HISTOGRAMS) == set(get_args(telemetry.HistogramName))
+    text = metrics.text().decode()
+    kinds = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
+    assert set(kinds) == set(telemetry.metric_names())
+    described = (*telemetry.COUNTERS.values(), *telemetry.GAUGES.values())
+    assert all(words in text for words in described)
+
+
+# ---------------------------------------------------------------- logs
+
+
+def a_record(message: str = "gap", **extra: object) -> logging.LogRecord:
+    record = logging.makeLogRecord(
+        {"name": "collectors.collect", "levelno": logging.WARNING, "levelname": "WARNING"}
+    )
+    record.msg, record.created = message, 1_772_452_800.5
+    vars(record).update(extra)
+    return record
+
+
+def test_a_line_of_json_has_time_level_message_and_fields() -> None:
+    line = JsonLines().format(a_record(source="x", n=3, at_what={"a": 1}))
+    assert json.loads(line) == {
+        "at": "2026-03-02T12:00:00.500000+00:00",
+        "level": "warning",
+        "logger": "collectors.collect",
+        "message": "gap",
+        "source": "x",
+        "n": 3,
+        "at_what": {"a": 1},
+    }
+
+
+def test_a_line_for_people_has_time_role_message_and_fields() -> None:
+    line = HumanLines("collect").format(a_record(source="x", n=3))
+    assert line == "12:00:00 collect  WARNING gap source=x n=3"
+    calm = a_record()
+    calm.levelno = logging.INFO
+    assert HumanLines("collect").format(calm) == "12:00:00 collect  gap"
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b[2J", "\u2028", "\u202e"])
+def test_nobody_outside_can_forge_a_line(sign: str) -> None:
+    record = a_record(reason=f"no such post{sign}12:00:00 collect all is well")
+    human, machine = HumanLines("collect").format(record), JsonLines().format(record)
+    assert human.isprintable()
+    assert "\n" not in machine
+    assert json.loads(machine)["reason"] == vars(record)["reason"]
+
+
+def test_an_exception_is_told_with_its_traceback() -> None:
+    record = a_record()
+    try:
+        int("lost")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    assert "ValueError: invalid literal" in json.loads(JsonLines().format(record))["exception"]
+    assert HumanLines("collect").format(record).endswith("base 10: 'lost'")
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger, put back as it was."""
+    found = logging.getLogger()
+    handlers, level = list(found.handlers), found.level
+    yield found
+    found.handlers[:] = handlers
+    found.setLevel(level)
+
+
+def test_logs_go_to_standard_error_and_libraries_keep_quiet(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging("collect", style="json", level="debug")
+    logging.getLogger("collectors.x").debug("asked", extra={"posts": 2})
+    logging.getLogger("kafka.conn").info("connected")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [json.loads(line)["message"] for line in err.splitlines()] == ["asked"]
+
+
+def test_an_unknown_level_is_refused(root: logging.Logger) -> None:
+    with pytest.raises(ValueError, match="LOUD"):
+        set_up_logging("collect", style="human", level="loud")
