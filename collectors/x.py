@@ -181,7 +181,7 @@ class XResponder:
                 and raw["id"] != version
             ]
             text = x_posts.text_of(parent) if parent else ""
-        posts = sorted(below, key=lambda post: post.at)
+        posts = sorted(below, key=lambda post: int(post.native_id))
         return Thread(gone=parent is None, text=text, posts=posts)
 
     def close(self) -> None:

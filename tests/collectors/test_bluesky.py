@@ -368,3 +368,25 @@ def test_real_recorded_events_flow_through_the_reader(
     assert DID not in posts[0].address.values()
     assert not any(batch.rejected for batch in batches)
     assert source.poll("posts", cursor).posts == []
+
+
+def test_a_reply_to_a_recorded_post_stands_in_its_thread(
+    server: BlueskyServer, source: BlueskySource, recorded: Path
+) -> None:
+    server.load(recorded / "bluesky" / "golden_v1.jsonl")
+    [post], _, _ = collect(source, 1)
+    responder = BlueskyResponder(config(server))
+    asked = Answer(
+        key="k1",
+        parent=post.native_id,
+        thread=post.thread,
+        text="Thank you",
+        since=datetime.now(UTC),
+        address=post.address,
+    )
+    sent = responder.send(asked)
+    assert isinstance(sent, Sent)
+    assert [(p.parent, p.thread) for p in server.posted] == [(post.native_id, post.thread)]
+    thread = responder.read(asked)
+    assert thread.text == post.text
+    assert [seen.native_id for seen in thread.posts if seen.ours] == [sent.native_id]

@@ -317,3 +317,18 @@ def test_real_recorded_listings_flow_through_praw(server: RedditServer, recorded
     mentions = drain(RedditSource(config(server, inbox=True)), "mentions")[0]
     assert len(mentions) == 16
     assert all(post.thread.startswith("t3_") for post in mentions)
+
+
+def test_a_reply_to_a_recorded_mention_stands_in_its_thread(
+    server: RedditServer, recorded: Path
+) -> None:
+    server.load(recorded / "reddit")
+    post = drain(RedditSource(config(server, inbox=True)), "mentions")[0][0]
+    responder = RedditResponder(config(server))
+    asked = answer(post.native_id, post.thread)
+    sent = responder.send(asked)
+    assert isinstance(sent, Sent)
+    assert [(p.parent, p.thread) for p in server.posted] == [(post.native_id, post.thread)]
+    thread = responder.read(asked)
+    assert thread.text == post.text
+    assert [seen.native_id for seen in thread.posts if seen.ours] == [sent.native_id]

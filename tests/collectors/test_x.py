@@ -286,3 +286,16 @@ def test_real_recorded_posts_flow_through_tweepy(server: XServer, recorded: Path
     assert all(p.author.name and p.author.handle and p.thread and p.text for p in first)
     assert len(ids) > 100
     assert drain(source, cursor)[0] == []
+
+
+def test_a_reply_to_a_recorded_post_stands_in_its_thread(server: XServer, recorded: Path) -> None:
+    server.load(recorded / "x")
+    post = next(p for p in drain(XSource(config(server)))[0] if p.can_reply and p.parent)
+    responder = XResponder(config(server))
+    asked = answer(post.native_id, post.thread)
+    sent = responder.send(asked)
+    assert isinstance(sent, Sent)
+    assert [(p.parent, p.thread) for p in server.posted] == [(post.native_id, post.thread)]
+    thread = responder.read(asked)
+    assert not thread.gone
+    assert [seen.native_id for seen in thread.posts if seen.ours] == [sent.native_id]

@@ -29,6 +29,7 @@ UNAUTHORIZED = Reply(
     {"message": "Unauthorized", "error": 401},
     {"www-authenticate": 'Bearer realm="reddit", error="invalid_token"'},
 )
+_BLANK = {"edited": False, "locked": False, "archived": False}
 _KEPT = 1_000
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -129,6 +130,9 @@ class RedditServer(Loopback):
             if thing["name"] not in {other["name"] for other in home}:
                 home.append(thing)
                 names.append(thing["name"])
+                if home is self.mentions:  # what the inbox shows stands below a submission too
+                    link = f"t3_{thing['context'].split('/')[4]}"
+                    self.comments.append({**_BLANK, **thing, "link_id": link, "replies": ""})
         return names
 
     def _thing(

@@ -179,7 +179,7 @@ class XServer(Loopback):
         if not self._summoned(above):
             return _problem(403, "Forbidden", "Reply to this conversation is not allowed.")
         ours = (post for post in self.tweets.values() if post["author_id"] == US)
-        handle = self.users[above["author_id"]]["username"]
+        handle = self.users.get(above["author_id"], {}).get("username", "somebody")
         shown = f"@{handle} {text}"
         if any(post["text"] == shown for post in ours):
             return _problem(403, "Forbidden", "You are not allowed to create duplicate content.")
