@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from dashboard import people
 from dashboard.desk import Viewer
 from dashboard.permissions import granted
-from dashboard.replies import Refused, queue_reply
+from dashboard.replies import Refused, Written, queue_reply
 from earshot import assignments, lifecycle
 from earshot.db import Sessions
 from earshot.domain import ItemState, Role
@@ -182,18 +182,15 @@ def _deal_with(session: Session, who: Viewer, item_id: int, now: datetime) -> No
     mention = session.get(MentionRow, (who.brand, item.mention_id))
     reason = "there is nothing left to answer"
     if mention is not None and not mention.deleted:
-        outcome = queue_reply(
-            session,
-            who,
-            item_id,
+        written = Written(
+            item_id=item_id,
             text=ANSWERS.get(item.lang, ANSWERS["en"]),
             nonce=f"crew-{item.version}",
             then=ItemState.ANSWERED,
             mention_id=mention.id,
             mention_revision=mention.revision,
-            now=now,
-            undo_s=0,
         )
+        outcome = queue_reply(session, who, written, now=now, undo_s=0)
         if not isinstance(outcome, Refused):
             return
         reason = outcome.detail or outcome.reason

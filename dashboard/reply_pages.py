@@ -9,12 +9,12 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard import audit, queue_lists, replies
+from dashboard import audit, queue_lists, replies, reply_changes
 from dashboard.desk import Viewer, desk, viewer
 from dashboard.formats import ago_words
 from dashboard.permissions import Permission, needs
 from dashboard.queue_pages import conflict, following_item, show
-from dashboard.replies import AlreadyPending, Outcome, Queued, Refused
+from dashboard.replies import AlreadyPending, Outcome, Queued, Refused, Written
 from dashboard.words import gettext as _
 from earshot import assignments
 from earshot.domain import ItemState
@@ -36,20 +36,19 @@ def send(item_id: int) -> Page:
     then = request.form.get("then", ItemState.ANSWERED)
     if revision is None or not nonce or then not in replies.THEN:
         abort(400)
+    written = Written(
+        item_id=item_id,
+        text=text,
+        nonce=nonce[:64],
+        then=ItemState(then),
+        mention_id=request.form.get("mention", ""),
+        mention_revision=revision,
+    )
     try:
         with desk().sessions.begin() as writing:
             assignments.accept(writing, who.brand, item_id, who.person_id, now)
-            outcome: Outcome = replies.queue_reply(
-                writing,
-                who,
-                item_id,
-                text=text,
-                nonce=nonce[:64],
-                then=ItemState(then),
-                mention_id=request.form.get("mention", ""),
-                mention_revision=revision,
-                now=now,
-                undo_s=desk().web.undo_send_s,
+            outcome = replies.queue_reply(
+                writing, who, written, now=now, undo_s=desk().web.undo_send_s
             )
     except (Stale, Forbidden):
         notice = _("The item changed meanwhile: read the thread again. Your text is kept.")
@@ -116,13 +115,13 @@ def _on_reply(reply_id: int, act: Act, said: str) -> Page:
 @pages.post("/replies/<int:reply_id>/withdraw")
 @needs(Permission.ANSWER)
 def withdraw(reply_id: int) -> Page:
-    return _on_reply(reply_id, replies.withdraw, _("Withdrawn: your text is a draft again."))
+    return _on_reply(reply_id, reply_changes.withdraw, _("Withdrawn: your text is a draft again."))
 
 
 @pages.post("/replies/<int:reply_id>/edit")
 @needs(Permission.ANSWER)
 def edit(reply_id: int) -> Page:
-    return _on_reply(reply_id, replies.edit_failed, _("Your text is a draft again."))
+    return _on_reply(reply_id, reply_changes.edit_failed, _("Your text is a draft again."))
 
 
 @pages.post("/replies/<int:reply_id>/retry")
@@ -132,6 +131,6 @@ def retry(reply_id: int) -> Page:
     forced = request.form.get("forced") == "1"
 
     def again(session: Session, who: Viewer, reply: int, now: datetime) -> int:
-        return replies.retry(session, who, reply, now, forced=forced)
+        return reply_changes.retry(session, who, reply, now, forced=forced)
 
     return _on_reply(reply_id, again, _("The reply is queued again."))

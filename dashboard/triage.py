@@ -139,5 +139,11 @@ def _choice(part: str, title: str, **values: object) -> str:
     items = request.args.getlist("item")[:_IDS]
     template = part if wants_fragment() else "choice.html"
     return render_template(
-        template, part=part, title=title, items=items, place=place_of_request(), **values
+        template,
+        whole=not wants_fragment(),
+        part=part,
+        title=title,
+        items=items,
+        place=place_of_request(),
+        **values,
     )

@@ -257,6 +257,16 @@ def test_a_failed_reply_shows_its_reason_and_goes_out_again_under_the_same_key(
     assert item(world, mine).state == ItemState.SENDING
 
 
+def test_a_failed_reply_does_not_go_out_beside_another(
+    world: World, failed: tuple[int, int]
+) -> None:
+    mine, reply = failed
+    browser = world.browser("bob")
+    assert send(browser, mine, "Another answer.").status_code == 302
+    assert browser.post(f"/replies/{reply}/retry", {"item": str(mine)}).status_code == 409
+    assert [one.state for one in replies(world)] == ["failed", "queued"]
+
+
 def test_send_anyway_says_so_to_the_worker(world: World, failed: tuple[int, int]) -> None:
     world.browser("bob").post(f"/replies/{failed[1]}/retry", {"forced": "1"})
     assert replies(world)[0].forced
