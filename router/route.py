@@ -13,7 +13,7 @@ from earshot.domain import Classified
 from earshot.lifecycle import Stale
 from earshot.topics import Malformed
 from router import store
-from router.plan import plan
+from router.planning import plan_batch
 from router.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Router:
     def _store(self, batch: Sequence[Classified]) -> None:
         with self._sessions.begin() as session:
             known = store.load(session, batch)
-            store.write(session, plan(batch, known, self._policies, self._clock()))
+            store.write(session, plan_batch(batch, known, self._policies, self._clock()))
 
 
 def _in_the_way(error: Exception) -> bool:

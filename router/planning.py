@@ -1,0 +1,275 @@
+"""What a batch of classified mentions changes, given what is stored already. Pure.
+
+The rules, for each mention in turn:
+
+* a revision that is not higher than the stored one changes nothing, so that any part of a
+  batch may be delivered again, in any grouping;
+* the first mention of a thread opens its item, by the brand's policy;
+* a further mention reopens an item that had come to an end, if the policy wants an answer to
+  it; in an open one the clock stays with the oldest unanswered post, and priority only rises;
+* a post of the brand's own account never opens an item: it answers what it follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from earshot import lifecycle
+from earshot.domain import TOMBSTONE, Classified, ItemState, Op
+from earshot.lifecycle import OPEN, Change
+from earshot.rollups import ClosedClock
+from earshot.tables import item_id
+from router import rows
+from router.follow_up import more_urgent, raised, reopened
+from router.plan import SEEN_OUTSIDE, Known, MentionKey, Plan, StoredMention
+from router.policy import Do, Policy, decide_intake
+from router.rows import ACTOR, STATE, Row
+
+DELETED_UNREAD = "deleted before it was read"
+DELETED = "deleted by its author"
+OWN = "posted by the brand itself"
+
+LEFT_ALONE = frozenset({ItemState.AWAITING_APPROVAL, ItemState.SENDING})
+"""States in which a reply of ours is under way: its sender decides what becomes of the item."""
+
+
+def plan_batch(
+    batch: Sequence[Classified], known: Known, policies: Mapping[str, Policy], now: datetime
+) -> Plan:
+    """The writes for `batch`, whose brands are all in `policies`."""
+    planner = _Planner(known, now)
+    for classified in batch:
+        planner.take(policies[classified.mention.brand], classified)
+    return planner.plan
+
+
+class _Planner:
+    """One walk over a batch; later mentions see what earlier ones changed."""
+
+    def __init__(self, known: Known, now: datetime) -> None:
+        self.plan = Plan()
+        self._known = known
+        self._now = now
+        self._mentions = dict(known.mentions)
+        self._items: dict[int, Row] = {key: dict(item) for key, item in known.items.items()}
+        self._fresh_mentions: dict[MentionKey, Row] = {}
+        self._fresh_items: set[int] = set()
+        self._newest_at = {key: item["newest_at"] for key, item in known.items.items()}
+
+    def take(self, policy: Policy, classified: Classified) -> None:
+        mention = classified.mention
+        key = (mention.brand, mention.id)
+        stored = self._mentions.get(key)
+        if mention.op != Op.CREATE:
+            gone = stored is not None and stored.revision >= TOMBSTONE
+            self.plan.revisions.append(rows.revision_row(classified, self._now, gone=gone))
+        if stored is None:
+            item = item_id(mention.brand, mention.thread_id)
+            self._first_seen(policy, classified, item)
+            row = rows.mention_row(classified, item, self._now)
+            self.plan.mentions.append(row)
+            self._fresh_mentions[key] = row
+            self._mentions[key] = StoredMention(mention.revision, item)
+        elif mention.revision > stored.revision:
+            self._revised(policy, classified, stored.item_id)
+            newest = rows.newest_revision(classified)
+            if key in self._fresh_mentions:
+                self._fresh_mentions[key].update(newest)
+            else:
+                self.plan.newest[key] = newest
+            self._mentions[key] = StoredMention(mention.revision, stored.item_id)
+        if mention.op == Op.DELETE:
+            self.plan.erased.append(key)
+
+    # ------------------------------------------------------------ mentions not seen before
+
+    def _first_seen(self, policy: Policy, classified: Classified, item_key: int) -> None:
+        own = rows.is_own(classified)
+        if not own:
+            self._count(classified)
+        item = self._items.get(item_key)
+        if item is None:
+            self._open(policy, classified)
+        elif own:
+            self._own_post(item, classified)
+        elif classified.mention.op == Op.DELETE:
+            self._note(item, classified, "mention.deleted")
+        else:
+            self._follow_up(policy, item, classified)
+
+    def _open(self, policy: Policy, classified: Classified) -> None:
+        intake = decide_intake(policy, classified)
+        end, why = "", rows.grounds(policy, intake, classified)
+        if rows.is_own(classified):
+            end = OWN
+        elif classified.mention.op == Op.DELETE:
+            end = DELETED_UNREAD
+        if end:
+            why = {"reason": end, "mention": classified.mention.id}
+        item = rows.item_row(policy, intake, classified, self._now, end)
+        self.plan.items.append(item)
+        names = ("state", "priority", "team", "due_at")
+        after = {name: item[name] for name in names}
+        self.plan.events.append(
+            rows.event_row(
+                item, self._now, "mention.new", classified.mention.id, after=after, why=why
+            )
+        )
+        self._items[item["id"]] = item
+        self._newest_at[item["id"]] = classified.mention.published_at
+        self._fresh_items.add(item["id"])
+
+    def _follow_up(self, policy: Policy, item: Row, classified: Classified) -> None:
+        state = ItemState(item["state"])
+        intake = decide_intake(policy, classified, reopened=state not in OPEN)
+        columns: Row = {"mentions": item["mentions"] + 1}
+        published = classified.mention.published_at
+        if published >= self._newest_at[item["id"]]:
+            columns |= rows.labels(classified, intake)
+            self._snapshot(item, classified)
+        why = rows.grounds(policy, intake, classified)
+        if intake.do is Do.DISMISS:
+            self._change(item, "mention.new", columns, why)
+        elif state in OPEN:
+            columns |= more_urgent(policy, intake, item, published)
+            to = raised(state, intake)
+            if to is not state:
+                columns |= {"snoozed_until": None, "state_reason": intake.reason}
+            self._change(item, "mention.new", columns, why, to=to)
+        else:
+            columns |= reopened(policy, intake, item, published)
+            kind = "item.reopened" if item["mentions"] else "mention.new"
+            self._change(item, kind, columns, why, to=STATE[intake.do])
+
+    def _own_post(self, item: Row, classified: Classified) -> None:
+        mention, state = classified.mention, ItemState(item["state"])
+        if (item["id"], mention.native_id) in self._known.sent:
+            return  # ours, sent from here and now collected
+        waiting = state in OPEN and state not in LEFT_ALONE
+        if not waiting or mention.published_at < item["clock_started_at"]:
+            self._note(item, classified, "reply.seen_outside")
+            return
+        self.plan.answered.append((self._closed(item, mention.published_at), item["id"]))
+        to = ItemState.ANSWERED
+        if to not in lifecycle.NEXT[state]:
+            to = ItemState.CLOSED
+        columns: Row = {
+            "state_reason": SEEN_OUTSIDE,
+            "assignee_id": None,
+            "snoozed_until": None,
+            "answered_at": item["answered_at"] or mention.published_at,
+        }
+        why = {"reason": SEEN_OUTSIDE, "mention": mention.id}
+        self._change(item, "reply.seen_outside", columns, why, to=to)
+
+    # ------------------------------------------------------------ edits and deletions
+
+    def _revised(self, policy: Policy, classified: Classified, item_key: int) -> None:
+        item = self._items.get(item_key)
+        if item is None:
+            return
+        mention = classified.mention
+        if mention.op == Op.DELETE:
+            self._deleted(item, classified)
+            return
+        if item["mention_id"] != mention.id or rows.is_own(classified):
+            self._note(item, classified, "mention.edited")
+            return
+        state = ItemState(item["state"])
+        intake = decide_intake(policy, classified, reopened=state not in OPEN)
+        columns = rows.labels(classified, intake)
+        self._snapshot(item, classified)
+        why = rows.grounds(policy, intake, classified)
+        to = state
+        if intake.do is not Do.DISMISS and state in OPEN:
+            columns |= more_urgent(policy, intake, item, item["clock_started_at"])
+            to = raised(state, intake)
+        elif intake.do is not Do.DISMISS and state is ItemState.DISMISSED:
+            # What was dismissed unread says something else now. It was asked with the edit.
+            columns |= reopened(policy, intake, item, mention.collected_at)
+            to = STATE[intake.do]
+        self._change(item, "mention.edited", columns, why, to=to)
+
+    def _deleted(self, item: Row, classified: Classified) -> None:
+        mention = classified.mention
+        if item["mention_id"] == mention.id:
+            self._patch(item, {"preview": ""})
+        nobody_left = item["mentions"] == 1 and item["mention_id"] == mention.id
+        state = ItemState(item["state"])
+        if nobody_left and state in OPEN and state not in lifecycle.HELD:
+            why = {"reason": DELETED, "mention": mention.id}
+            to = ItemState.DISMISSED
+            columns: Row = {"state_reason": DELETED, "snoozed_until": None}
+            self._change(item, "mention.deleted", columns, why, to=to)
+        else:
+            self._note(item, classified, "mention.deleted")
+
+    # ------------------------------------------------------------ writing it down
+
+    def _change(
+        self, item: Row, kind: str, columns: Row, why: Row, to: ItemState | None = None
+    ) -> None:
+        """Change an item: in place while it is new, else by a move of its own."""
+        if item["id"] not in self._fresh_items:
+            self.plan.changes.append(
+                Change(
+                    item_id=item["id"],
+                    brand=item["brand"],
+                    actor=ACTOR,
+                    at=self._now,
+                    to=to,
+                    kind=kind,
+                    why=why,
+                    columns=columns,
+                )
+            )
+            item.update(columns)
+            if to is not None:
+                item["state"] = to.value
+            return
+        if to is not None:
+            lifecycle.allow(ItemState(item["state"]), to)
+            columns = columns | {"state": to.value}
+        different = [name for name in columns if item[name] != columns[name]]
+        before = {name: item[name] for name in different}
+        after = {name: columns[name] for name in different}
+        subject = str(item["id"])
+        self.plan.events.append(
+            rows.event_row(item, self._now, kind, subject, before=before, after=after, why=why)
+        )
+        item.update(columns, version=item["version"] + 1)
+
+    def _note(self, item: Row, classified: Classified, kind: str) -> None:
+        mention = classified.mention
+        after = {"revision": mention.revision}
+        self.plan.events.append(rows.event_row(item, self._now, kind, mention.id, after=after))
+
+    def _snapshot(self, item: Row, classified: Classified) -> None:
+        self._patch(item, rows.snapshot(classified))
+        self._newest_at[item["id"]] = classified.mention.published_at
+
+    def _patch(self, item: Row, columns: Row) -> None:
+        item.update(columns)
+        if item["id"] not in self._fresh_items:
+            self.plan.snapshots.setdefault(item["id"], {}).update(columns)
+
+    def _count(self, classified: Classified) -> None:
+        mention, said = classified.mention, classified.classification
+        hour = int(mention.published_at.timestamp()) // 3600
+        topic = said.topics[0].value if said.topics else ""
+        key = (mention.brand, hour, mention.source, topic, said.sentiment.value)
+        self.plan.volume[key] = self.plan.volume.get(key, 0) + 1
+
+    def _closed(self, item: Row, at: datetime) -> ClosedClock:
+        return ClosedClock(
+            brand=item["brand"],
+            item_id=item["id"],
+            metric=item["target"] or "first",
+            team=item["team"],
+            topic=item["topic"],
+            platform=item["platform"],
+            started_at=item["clock_started_at"],
+            due_at=item["due_at"],
+            stopped_at=at,
+        )

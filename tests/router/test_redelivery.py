@@ -1,0 +1,115 @@
+"""Any part of the stream may come again, in any grouping and to several processes at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete, func, select
+
+from earshot import db
+from earshot.db import Sessions
+from earshot.domain import TOMBSTONE, Classified, Op
+from earshot.tables import (
+    ClockRow,
+    EventRow,
+    ItemRow,
+    MentionRow,
+    ResponseRow,
+    RevisionRow,
+    Table,
+    VolumeRow,
+)
+from tests.builders import NOON, a_classified
+from tests.router.reading import all_rows, backlog, counted
+from tests.router.streams import MINUTE, OUTAGE, OWN, QUESTION, REMARK, UNSURE, routed
+
+REVISIONS = {Op.CREATE: 0, Op.EDIT: 5, Op.DELETE: TOMBSTONE}
+_records = st.builds(
+    lambda number, thread, op, said: a_classified(
+        native_id=f"{thread}{number}",
+        thread=thread,
+        op=op,
+        revision=REVISIONS[op],
+        text="" if op == Op.DELETE else f"{op} {number}",
+        published_at=NOON + number * MINUTE,
+        classification=said,
+        address=OWN if number == 3 else {},  # the same for all revisions of a post
+    ),
+    st.integers(1, 4),
+    st.sampled_from("ab"),
+    st.sampled_from(list(Op)),
+    st.sampled_from([QUESTION, REMARK, UNSURE, OUTAGE]),
+)
+streams = st.lists(_records, min_size=1, max_size=12)
+TABLES = (
+    MentionRow, RevisionRow, ItemRow, EventRow, VolumeRow, ClockRow, ResponseRow,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def memory() -> Engine:
+    engine = db.connect("sqlite://")
+    Table.metadata.create_all(engine)
+    return engine
+
+
+def _outcome(engine: Engine, batches: list[list[Classified]]) -> list[list[dict[str, Any]]]:
+    sessions = db.open_sessions(engine)
+    with sessions.begin() as session:
+        for table in reversed(Table.metadata.sorted_tables):
+            session.execute(delete(table))
+    routed(sessions, *batches)
+    with sessions() as session:
+        assert backlog(session) == counted(session)
+        return [all_rows(session, table) for table in TABLES]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(streams, st.data())
+def test_any_grouping_and_any_redelivery_come_to_the_same(
+    memory: Engine, stream: list[Classified], data: st.DataObject
+) -> None:
+    once = _outcome(memory, [stream])
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=4)))
+    batches = []
+    for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        again = data.draw(st.integers(0, begin))  # a crash before commit repeats from here
+        batches.append(stream[again:end])
+    batches.append(stream[data.draw(st.integers(0, len(stream))) :])
+    assert _outcome(memory, batches) == once
+
+
+def test_two_processes_that_store_the_same_threads_at_once_store_them_once(
+    sessions: Sessions,
+) -> None:
+    batch = [
+        a_classified(native_id=str(n), thread=str(n // 2), classification=QUESTION)
+        for n in range(60)
+    ]
+    failures: list[BaseException] = []
+
+    def run(part: list[Classified]) -> None:
+        try:
+            for at in range(0, len(part), 7):
+                routed(sessions, part[at : at + 7])
+        except BaseException as error:  # noqa: BLE001 -- shown by the assertion below
+            failures.append(error)
+
+    parts = (batch, batch[::-1], batch)
+    threads = [threading.Thread(target=run, args=(part,)) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with sessions() as session:
+        assert session.scalar(select(func.count()).select_from(MentionRow)) == 60
+        assert session.scalar(select(func.count()).select_from(ItemRow)) == 30
+        assert session.scalar(select(func.sum(ItemRow.mentions))) == 60
+        assert session.scalar(select(func.count()).select_from(EventRow)) == 60
+        assert session.scalar(select(func.sum(VolumeRow.n))) == 60
+        assert backlog(session) == counted(session)
