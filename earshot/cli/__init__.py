@@ -1,24 +1,87 @@
 """The command line: the composition root, where settings become running roles.
 
-A stage is imported only inside the command that runs it, so that `earshot --help` is instant.
+A command is imported only when it is called, and a stage only when its command runs, so that
+`earshot --help` is instant.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 import earshot
-from earshot.cli import administration, roles, up
 from earshot.cli.complaints import in_words
 from earshot.settings import Settings, load
 
 DEFAULT_CONFIG = Path("config/earshot.toml")
 
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "up": ("earshot.cli.up:up", "Run every role on this machine until Ctrl-C."),
+    "collect": (
+        "earshot.cli.roles:collect",
+        "Collect mentions from the sources NAMES, or from all.",
+    ),
+    "classify": ("earshot.cli.roles:classify", "Classify mentions."),
+    "route": (
+        "earshot.cli.roles:route",
+        "Store classified mentions and decide what becomes of them.",
+    ),
+    "sweep": (
+        "earshot.cli.roles:sweep",
+        "Offer queued items to responders, take back what is late, bury dead letters.",
+    ),
+    "send": ("earshot.cli.roles:send", "Send replies and confirm them on the platform."),
+    "serve": ("earshot.cli.roles:serve", "Serve the desk to browsers."),
+    "crew": ("earshot.cli.roles:crew", "Let simulated colleagues answer (demo only)."),
+    "train": (
+        "earshot.cli.administration:train",
+        "Train a model from LABELS, a CSV with the columns text, task and label.",
+    ),
+    "check": (
+        "earshot.cli.administration:check",
+        "Read every setting, brand and policy, and say what is wrong with them.",
+    ),
+    "ledger": (
+        "earshot.cli.administration:ledger",
+        "Prove that all that was collected is accounted for; exit code 1 when it is not.",
+    ),
+    "dead": (
+        "earshot.cli.administration:dead",
+        "See, retry and drop records that could not be handled.",
+    ),
+    "db": (
+        "earshot.cli.administration:db",
+        "Bring the database's schema up to date, or say where it stands.",
+    ),
+    "person": ("earshot.cli.administration:person", "People who can sign in."),
+}
+"""Each command's place and its line of help; a test holds the latter to the command's own."""
 
-@click.group()
+
+class LazyGroup(click.Group):
+    """The commands of `COMMANDS`, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found: Any = getattr(importlib.import_module(module), name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup)
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -37,22 +100,3 @@ def _settings(config: Path | None) -> Settings:
         config = DEFAULT_CONFIG
     with in_words():
         return load(config, os.environ)
-
-
-for _command in (
-    up.up,
-    roles.collect,
-    roles.classify,
-    roles.route,
-    roles.sweep,
-    roles.send,
-    roles.serve,
-    roles.crew,
-    administration.train,
-    administration.check,
-    administration.ledger,
-    administration.dead,
-    administration.db,
-    administration.person,
-):
-    main.add_command(_command)

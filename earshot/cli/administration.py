@@ -43,12 +43,13 @@ def train(labels: Path, out: Path) -> None:
     What the file does not teach stays as in the model that is shipped. Set classify.model to
     the file that is written to use it.
     """
+    from classifier.bundle import BadBundle
     from classifier.labelled import BadLabels
     from classifier.train import train_labels
 
     try:
         report = train_labels(labels, out)
-    except (BadLabels, OSError) as error:
+    except (BadBundle, BadLabels, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(report)
 

@@ -6,14 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from sqlalchemy.exc import DBAPIError
 
-from earshot import db
-from earshot.db import DatabaseError
-from earshot.log import LogError
 from earshot.settings import Settings, SettingsError
-from earshot.stage import TooManyDead
-from earshot.yaml_source import OperatorError
 
 
 @contextmanager
@@ -21,8 +15,31 @@ def in_words(settings: Settings | None = None) -> Iterator[None]:
     """End the command with exit code 1 and the error's own words."""
     try:
         yield
-    except (SettingsError, OperatorError, LogError, DatabaseError, TooManyDead) as error:
+    except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    except DBAPIError as error:
+    except Exception as error:
+        words = _words(error, settings)
+        if words is None:
+            raise
+        raise click.ClickException(words) from error
+
+
+def _words(error: Exception, settings: Settings | None) -> str | None:
+    """What to tell a person about `error`; None when only its traceback will do.
+
+    What it asks for is imported here, so that a command which ends well need not wait for it.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from collectors.source import PlatformError
+    from earshot import db
+    from earshot.log import LogError
+    from earshot.stage import TooManyDead
+    from earshot.yaml_source import OperatorError
+
+    if isinstance(error, OperatorError | LogError | db.DatabaseError | TooManyDead | PlatformError):
+        return str(error)
+    if isinstance(error, DBAPIError):
         url = settings.database_url if settings else ""
-        raise click.ClickException(str(db.explain(error, url)) if url else str(error)) from error
+        return str(db.explain(error, url)) if url else str(error)
+    return None

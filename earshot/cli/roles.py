@@ -20,6 +20,7 @@ from earshot.role import Running, running
 from earshot.settings import Settings
 from earshot.stage import Stage
 from earshot.topics import CLASSIFIED, MENTIONS
+from earshot.yaml_source import OperatorError
 
 supervised = click.option(
     "--supervised", is_flag=True, hidden=True, help="Stop when the process above is gone."
@@ -94,22 +95,14 @@ def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:
 @role("classify")
 def classify(settings: Settings, run: Running) -> None:
     """Classify mentions."""
-    from classifier import bundle
+    from classifier.bundle import BadBundle
     from classifier.classify import classified
-    from classifier.judge import Judge
-    from classifier.topics import Topic
+    from classifier.load import load_judge
 
-    brands = load_brands(settings)
-    model = settings.resolve(settings.classify.model) if settings.classify.model else None
-    topics = {
-        slug: [
-            Topic(name=name, description=text.description, examples=text.examples)
-            for name, text in brand.topics.items()
-        ]
-        for slug, brand in brands.items()
-    }
-    languages = {slug: brand.languages for slug, brand in brands.items()}
-    judge = Judge(bundle.load(model or bundle.DEFAULT_MODEL), topics, languages)
+    try:
+        judge = load_judge(settings.classify.model, load_brands(settings))
+    except (BadBundle, ValueError) as error:
+        raise OperatorError(f"classify.model: {error}") from error
     log = connect.open_log(settings, run.name)
     producer = log.producer()
     stage = Stage(
@@ -216,6 +209,6 @@ def serve(settings: Settings, supervised: bool) -> None:  # noqa: FBT001 -- clic
 @role("crew")
 def crew(settings: Settings, run: Running) -> None:
     """Let simulated colleagues answer (demo only)."""
-    from dashboard import crew as shell
+    from dashboard.crew import run as work
 
-    shell.run(open_sessions(settings), run.now, run.stop, run.probe.step_done)
+    work(open_sessions(settings), run.now, run.stop, run.probe.step_done)

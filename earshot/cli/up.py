@@ -88,10 +88,10 @@ def prepare(settings: Settings) -> str:
                     on_duty=True,
                 )
         if is_demo(settings) and settings.demo.crew:
-            from dashboard import crew
+            from dashboard.crew import hire
 
             for brand in brands.values():
-                crew.hire(session, brand.slug, now)
+                hire(session, brand.slug, now)
         token = people.sign_in_link(session, owner, now, LINK_TTL)
     engine.dispose()
     return token
