@@ -103,7 +103,7 @@ class System:
 
 
 def wait_until(
-    condition: Callable[[], bool], timeout_s: float, what: str, every_s: float = 0.1
+    condition: Callable[[], object], timeout_s: float, what: str, every_s: float = 0.1
 ) -> None:
     """Wait for `condition`, or fail with `what` was waited for."""
     until = time.monotonic() + timeout_s
