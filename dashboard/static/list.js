@@ -223,6 +223,7 @@ async function choose(name) {
   const targets = chosen();
   if (!targets.length || !dialog) return;
   const query = new URLSearchParams(targets.map((row) => ["item", token(row)]));
+  if (targets.length === 1) query.set("suggested", targets[0].dataset.team || "");
   opener = document.activeElement;
   try {
     dialog.innerHTML = await fragment(`/triage/${name}?${query}`);

@@ -248,6 +248,19 @@ def test_a_selection_is_assigned_at_once_by_the_first_that_fits(
     assert [state(desk, item) for item in items] == ["queued", "queued", "new"]
 
 
+def test_the_suggested_team_is_one_key_away(desk: LiveDesk, visit: Visit) -> None:
+    item = desk.add(1, team="payments")
+    page = visit("alice", "/triage")
+    ready(page)
+    page.keyboard.press("a")
+    expect(page.locator("#choice button.first")).to_contain_text("suggested")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("1 assigned")
+    page.wait_for_timeout(300)
+    row = desk.world.read(lambda s: s.get(ItemRow, item))
+    assert (row.state, row.team) == (ItemState.QUEUED, "payments")
+
+
 def test_what_arrives_waits_behind_a_button_and_the_row_in_view_stays_put(
     desk: LiveDesk, visit: Visit
 ) -> None:
