@@ -27,8 +27,10 @@ def walk(
     """Every command from `command` down that is not hidden, with the words that call it."""
     yield words, command
     if isinstance(command, click.Group):
-        for name, inner in sorted(command.commands.items()):
-            if not inner.hidden:
+        context = click.Context(command)
+        for name in sorted(command.list_commands(context)):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
                 yield from walk(inner, (*words, name))
 
 

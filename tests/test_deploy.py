@@ -14,6 +14,7 @@ import click
 import pytest
 import yaml
 
+from docs.system_pages import walk
 from earshot.cli import main
 from earshot.role import ROLES
 from earshot.settings import Telemetry, load
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
+COMMANDS = dict(walk(main, ("earshot",)))
 DEMO_ROLES = {"crew"}
 """Simulated colleagues are no part of a deployment."""
 
@@ -41,15 +43,12 @@ def instructions(name: str) -> Iterator[str]:
 
 def assert_is_a_command(words: list[str]) -> None:
     """Walk from group to group as click does; the last step reads options and arguments."""
-    command: click.Command = main
-    while isinstance(command, click.Group):
-        assert words, f"a command is missing behind {command.name}"
-        found = command.commands.get(words[0])
-        assert found is not None, (
-            f"{words[0]!r} is no command; there are {sorted(command.commands)}"
-        )
-        command, words = found, words[1:]
-    command.make_context(command.name, words)
+    called: tuple[str, ...] = ("earshot",)
+    while isinstance(COMMANDS[called], click.Group):
+        assert words, f"a command is missing behind {called}"
+        called, words = (*called, words[0]), words[1:]
+        assert called in COMMANDS, f"{called} is no command"
+    COMMANDS[called].make_context(called[-1], words)
 
 
 def read_as_settings(variables: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from collectors.platforms import PLATFORMS
 from docs import generate, operator_pages
 from docs.shapes import keys_of
+from docs.system_pages import walk
 from earshot.cli import main
 from earshot.settings import Settings, load
 from tests.test_contracts import tracked
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [n for n in tracked() if n.endswith(".md") and not n.startswith("docs/templates/")]
 TOP = ("earshot", "collectors", "classifier", "router", "dashboard", "config", "migrations")
 TREES = (*TOP, "tests", "docs", "bench")
+
+COMMANDS = dict(walk(main, ("earshot",)))
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -145,18 +148,18 @@ def test_the_documents_call_most_commands() -> None:
 
 def check_call(words: list[str], where: str) -> None:
     """Walk the groups, and look every option up; arguments may be anything."""
-    command: click.Command = main
+    called: tuple[str, ...] = ("earshot",)
     rest = iter(words)
     for word in rest:
         if word.startswith("--"):
-            options = {o: p for p in command.params for o in p.opts} | {"--help": None}
+            options = {o: p for p in COMMANDS[called].params for o in p.opts} | {"--help": None}
             assert word in options, where
             option = options[word]
             if isinstance(option, click.Option) and not option.is_flag:
                 next(rest)
-        elif isinstance(command, click.Group):
-            assert word in command.commands, where
-            command = command.commands[word]
+        elif isinstance(COMMANDS[called], click.Group):
+            called = (*called, word)
+            assert called in COMMANDS, where
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
