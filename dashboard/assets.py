@@ -30,10 +30,7 @@ COPIED = {
 """File in `static/vendor/`: the package and the path it is copied from."""
 
 ICONS = (
-    "ban",
     "check",
-    "circle-alert",
-    "clock",
     "inbox",
     "pause",
     "play",
@@ -42,8 +39,6 @@ ICONS = (
     "trash-2",
     "triangle-alert",
     "undo-2",
-    "user",
-    "x",
 )
 """The icons in the sprite: those that a template names, and no others (a test compares)."""
 

@@ -144,11 +144,11 @@ def test_the_sprite_has_one_symbol_per_drawing_and_is_well_formed() -> None:
     assert [symbol.get("id") for symbol in root] == ["i-a", "i-b"]
 
 
-def test_the_sprite_has_every_icon_that_a_template_names() -> None:
+def test_the_sprite_has_the_icons_that_templates_name_and_no_others() -> None:
     sources = [path.read_text() for path in TEMPLATES]
     sources += [path.read_text() for path in (PROJECT / "dashboard").glob("*.py")]
     named = set(re.findall(r"\bicon(?:=|\()\s*['\"]([a-z0-9-]+)['\"]", "\n".join(sources)))
-    assert named <= set(assets.ICONS)
+    assert named == set(assets.ICONS)
 
 
 def test_an_unknown_icon_is_an_error_that_says_where_to_add_it() -> None:
