@@ -29,6 +29,7 @@ from dashboard import (
     words,
 )
 from dashboard.desk import EXTENSION, Desk, WebSettings
+from dashboard.numbers import ColumnNumber
 from earshot.brand import Brand
 from earshot.db import Sessions
 
@@ -69,6 +70,7 @@ def create_app(
     app.jinja_options["undefined"] = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.url_map.converters["int"] = ColumnNumber
     errors.set_up(app)
     security.set_up(app, secret_key=web.secret_key, secure_cookies=web.secure_cookies)
     words.set_up(app)

@@ -18,6 +18,7 @@ from dashboard import due
 from dashboard.deadlines import Level
 from dashboard.desk import Viewer
 from dashboard.filters import Filter
+from dashboard.numbers import column_number
 from earshot.domain import ItemState
 from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP, ItemRow
 
@@ -82,7 +83,7 @@ class Key:
         """The key that `text` writes; None for anything else."""
         moment, _, number = text.partition(".")
         try:
-            return cls(_EPOCH + timedelta(microseconds=int(moment)), int(number))
+            return cls(_EPOCH + timedelta(microseconds=int(moment)), column_number(number))
         except (ValueError, OverflowError):
             return None
 

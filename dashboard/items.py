@@ -16,6 +16,7 @@ from dashboard.desk import desk, viewer
 from dashboard.filters import parse
 from dashboard.item_pages import Conditions, ItemLine, Key
 from dashboard.item_questions import FLAGS, Question, question
+from dashboard.numbers import column_number
 from dashboard.permissions import Permission, needs
 from earshot import lifecycle
 from earshot.domain import ItemState, Sentiment
@@ -92,7 +93,7 @@ def explore() -> str:
     asked, brand = _question(), viewer().brand
     with desk().readers.begin() as reading:
         if asked.of_clocks:
-            after = request.args.get("after", type=int)
+            after = request.args.get("after", type=column_number)
             clocks = closed_clocks.page(reading, brand, asked, after=after)
             listed: list[Listed] = [(line.item, line) for line in clocks.lines]
             more = str(clocks.more) if clocks.more else ""

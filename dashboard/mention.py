@@ -9,6 +9,7 @@ from dashboard import audit, corrections
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
 from dashboard.desk import desk, viewer
+from dashboard.numbers import column_number
 from dashboard.panes import Pane, pane
 from dashboard.permissions import Permission, needs
 from dashboard.words import gettext as _
@@ -36,7 +37,7 @@ def _missing() -> Pane:
 def correct_labels(item_id: int) -> Response | str | tuple[str, int]:
     who, now = viewer(), desk().clock()
     topic, sentiment = request.form.get("topic", ""), request.form.get("sentiment", "")
-    expect = request.form.get("expect", type=int)
+    expect = request.form.get("expect", type=column_number)
     with desk().readers.begin() as reading:
         before = pane(reading, who, item_id) or _missing()
     known = topic in ("", *before.topics) and sentiment in {s.value for s in Sentiment}

@@ -13,6 +13,7 @@ from dashboard import backlog_counts, drafts, queue_lists, verdicts
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
 from dashboard.desk import desk, viewer
+from dashboard.numbers import column_number
 from dashboard.panes import Pane, pane
 from dashboard.permissions import Permission, needs
 from dashboard.queue_lists import Answer, Assignment, Groups
@@ -81,7 +82,10 @@ def show(
 
 def _sent() -> dict[str, int] | None:
     """The reply that was just queued: its id and when it goes out, in seconds since 1970."""
-    reply, at = request.args.get("sent", type=int), request.args.get("at", type=int)
+    reply, at = (
+        request.args.get("sent", type=column_number),
+        request.args.get("at", type=column_number),
+    )
     if reply is None or at is None or at <= desk().clock().timestamp():
         return None
     return {"reply": reply, "at": at, "left": int(at - desk().clock().timestamp())}
@@ -117,7 +121,7 @@ def take_next() -> Page:
 @pages.post("/queue/<int:item_id>/take")
 @needs(Permission.ANSWER)
 def take(item_id: int) -> Page:
-    expect = request.form.get("expect", type=int)
+    expect = request.form.get("expect", type=column_number)
     try:
         with desk().sessions.begin() as writing:
             queue_lists.take(writing, viewer(), item_id, expect, desk().clock())
@@ -151,7 +155,7 @@ def release(item_id: int) -> Page:
                 item_id,
                 who.person_id,
                 desk().clock(),
-                expect=request.form.get("expect", type=int),
+                expect=request.form.get("expect", type=column_number),
                 reason=request.form.get("reason", "").strip()[:200],
             )
     except (Stale, Forbidden):
@@ -165,7 +169,7 @@ def release(item_id: int) -> Page:
 def done(item_id: int) -> Page:
     """End an item that needs no reply; only who holds it may."""
     who, now = viewer(), desk().clock()
-    expect = request.form.get("expect", type=int)
+    expect = request.form.get("expect", type=column_number)
     if expect is None:
         abort(400)
     with desk().readers.begin() as reading:

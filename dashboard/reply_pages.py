@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from dashboard import audit, queue_lists, replies, reply_changes
 from dashboard.desk import Viewer, desk, viewer
 from dashboard.formats import ago_words
+from dashboard.numbers import column_number
 from dashboard.permissions import Permission, needs
 from dashboard.queue_pages import conflict, following_item, show
 from dashboard.replies import AlreadyPending, Outcome, Queued, Refused, Written
@@ -31,7 +32,7 @@ def send(item_id: int) -> Page:
     """Queue a reply and go on with the next item; what was typed is never lost."""
     who, now = viewer(), desk().clock()
     text = request.form.get("text", "").replace("\r\n", "\n")
-    revision = request.form.get("mention_revision", type=int)
+    revision = request.form.get("mention_revision", type=column_number)
     nonce = request.form.get("nonce", "")
     then = request.form.get("then", ItemState.ANSWERED)
     if revision is None or not nonce or then not in replies.THEN:
@@ -105,7 +106,7 @@ def _on_reply(reply_id: int, act: Act, said: str) -> Page:
         with desk().sessions.begin() as writing:
             item_id = act(writing, viewer(), reply_id, desk().clock())
     except (Stale, Forbidden):
-        item = request.form.get("item", type=int)
+        item = request.form.get("item", type=column_number)
         flash(_("Too late: the reply is no longer in that state."), "wrong")
         return conflict(item) if item else (redirect(url_for("queue.queue")))
     flash(said)

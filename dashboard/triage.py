@@ -12,6 +12,7 @@ from dashboard.auth import wants_fragment
 from dashboard.desk import desk, viewer
 from dashboard.filters import parse
 from dashboard.item_pages import Conditions, Key
+from dashboard.numbers import column_number
 from dashboard.panes import pane
 from dashboard.permissions import Permission, needs
 from dashboard.snooze import Until, until
@@ -43,7 +44,7 @@ def triage() -> Answer:
         found = item_pages.page(reading, brand, (view.state,), conditions, after=after)
         if wants_fragment():
             return render_template("_triage_rows.html", page=found, place=place)
-        chosen = request.args.get("item", type=int)
+        chosen = request.args.get("item", type=column_number)
         return render_template(
             "triage.html",
             place=place,
@@ -82,7 +83,10 @@ def rows() -> Answer:
     """The named items as rows, as far as they stand in this view."""
     place = place_of_request()
     view, conditions, _problems = _conditions(place)
-    ids = [int(part) for part in request.args.get("ids", "").split(",")[:_IDS] if part.isdigit()]
+    try:
+        ids = [column_number(part) for part in request.args.get("ids", "").split(",")[:_IDS]]
+    except ValueError:
+        abort(400)
     with desk().readers.begin() as reading:
         lines = reading.execute(
             select(*item_pages.columns())

@@ -9,6 +9,7 @@ from dashboard import answerers, verdicts
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
 from dashboard.desk import desk, viewer
+from dashboard.numbers import column_number
 from dashboard.permissions import Permission, needs
 from dashboard.snooze import NoSuchTime, until
 from dashboard.triage_views import Place, place_of_request
@@ -73,9 +74,10 @@ def _items() -> list[tuple[int, int]]:
     pairs = []
     for part in request.form.getlist("item"):
         number, _sep, version = part.partition(":")
-        if not (number.isdigit() and version.isdigit()):
+        try:
+            pairs.append((column_number(number), column_number(version)))
+        except ValueError:
             abort(400)
-        pairs.append((int(number), int(version)))
     if not 0 < len(pairs) <= AT_ONCE:
         abort(400)
     return pairs
@@ -104,8 +106,10 @@ def _answerer() -> ToTeam | ToPerson:
         if name in known:
             return ToTeam(name)
     if kind == "person":
-        number = viewer().person_id if name == "me" else int(name) if name.isdigit() else 0
-        return ToPerson(number)
+        try:
+            return ToPerson(viewer().person_id if name == "me" else column_number(name))
+        except ValueError:
+            abort(400)
     return abort(400)
 
 

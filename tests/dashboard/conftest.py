@@ -20,6 +20,14 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.sessions.kw["bind"].dispose()
 
 
+@pytest.fixture
+def world_on_each_database(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """The desk on SQLite, then on PostgreSQL: a module whose SQL matters takes it as `world`."""
+    made = make_world(tmp_path, url=database_url)
+    yield made
+    made.sessions.kw["bind"].dispose()
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The Chromium of the system."""

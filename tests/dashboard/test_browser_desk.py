@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 
 from dashboard import people
 from earshot.domain import ItemState
 from earshot.tables import ItemRow, ReplyRow
-from tests.dashboard.live_desk import ARGUMENTS, CHROMIUM, LiveDesk, serving
+from tests.dashboard.live_desk import LiveDesk, serving
 from tests.dashboard.world import PASSWORD
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing; apt-get install chromium", pytrace=False)
-        pytest.skip(f"{CHROMIUM} is missing; apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

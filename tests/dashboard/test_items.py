@@ -22,6 +22,11 @@ from tests.dashboard.world import World, one, parsed
 
 
 @pytest.fixture
+def world(world_on_each_database: World) -> World:
+    return world_on_each_database
+
+
+@pytest.fixture
 def items(world: World) -> list[int]:
     with world.sessions.begin() as writing:
         made = [

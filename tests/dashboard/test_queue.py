@@ -16,6 +16,11 @@ from tests.dashboard.seed import add_assignment, add_item, add_reply
 from tests.dashboard.world import Browser, World, one, parsed
 
 
+@pytest.fixture
+def world(world_on_each_database: World) -> World:
+    return world_on_each_database
+
+
 def add_mine(world: World, number: int, due_min: float = 55, **changes: Any) -> int:
     """An item that Bob holds, due in so many minutes."""
     held: dict[str, Any] = {

@@ -63,6 +63,25 @@ def test_an_error_has_a_page_with_a_number_for_the_log(
     assert "<html" not in pane.text
 
 
+@pytest.mark.parametrize("number", [2**63, 10**30, -1, "x"])
+def test_a_number_that_no_column_holds_is_refused_not_a_failure(
+    world: World, number: object
+) -> None:
+    charlie = world.browser("charlie")
+    for path in (f"/m/{number}", f"/queue/{number}", f"/triage/{number}"):
+        assert charlie.get(path).status_code == 404
+    for path in (
+        f"/triage?item={number}&after={number}.{number}",
+        f"/items?metric=first&after={number}&slot_from={number}&bucket={number}",
+        f"/queue?sent={number}&at={number}",
+    ):
+        assert charlie.get(path).status_code == 200
+    assert charlie.get(f"/triage/rows?ids={number}").status_code == 400
+    verdict = {"action": "assign", "target": f"person:{number}", "item": "1:1"}
+    assert charlie.post("/triage/act", verdict).status_code == 400
+    assert charlie.post("/triage/act", verdict | {"item": f"{number}:1"}).status_code == 400
+
+
 def test_what_breaks_is_logged_and_shown_only_as_a_number(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,11 @@ SCRIPT = {"X_Fragment": "1"}
 
 
 @pytest.fixture
+def world(world_on_each_database: World) -> World:
+    return world_on_each_database
+
+
+@pytest.fixture
 def items(world: World) -> list[int]:
     with world.sessions.begin() as writing:
         return [

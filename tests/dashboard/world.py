@@ -147,9 +147,11 @@ CAST = {
 }
 
 
-def make_world(folder: Path, *, clock: Callable[[], datetime] | None = None, **web: Any) -> World:
-    """A desk with the people of `CAST` and no items."""
-    engine = db.connect(f"sqlite:///{folder / 'earshot.db'}")
+def make_world(
+    folder: Path, *, url: str = "", clock: Callable[[], datetime] | None = None, **web: Any
+) -> World:
+    """A desk with the people of `CAST` and no items, over a file in `folder` or over `url`."""
+    engine = db.connect(url or f"sqlite:///{folder / 'earshot.db'}")
     Table.metadata.create_all(engine)
     sessions, readers = db.open_sessions(engine), db.open_readers(engine)
     standing = Clock()
