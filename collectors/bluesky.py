@@ -83,6 +83,8 @@ class BlueskySource:
         now: Callable[[], datetime] = utc_now,
         wait_s: float = _WAIT_S,
     ) -> None:
+        # the stream names authors by DID alone, so that a handle recognises nobody
+        self.account = config.identifier if config.identifier.startswith("did:") else ""
         self._config = config
         self._wait_s = wait_s
         self._now = now

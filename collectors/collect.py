@@ -13,7 +13,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -36,6 +36,9 @@ BACKOFF_S = (1.0, 300.0)
 
 HEALTH_EVERY_S = 10.0
 """How often an idle source says that it is well."""
+
+OWN = "own"
+"""The key of a mention's address that marks a post of the brand's own account."""
 
 IN_THREAD = "answers-to-us"
 """The name that stands for a query where a post is kept because it answers a reply of ours."""
@@ -99,7 +102,7 @@ class Collector:
     def _carry(self, part: str, batch: Batch) -> None:
         """Make a batch durable: first in the log, then receipts and cursor in one transaction."""
         now = self.clock()
-        mentions = self._mentions(batch.posts, now)
+        mentions = self._mentions(self._with_erasures(batch.posts), now)
         for mention in mentions:
             self.producer.send(
                 MENTIONS.name, MENTIONS.key(mention), MENTIONS.encode(mention), _headers(mention)
@@ -127,6 +130,26 @@ class Collector:
             if batch.gap is not None:
                 self._note_gap(session, part, batch.gap, now)
         self.told_at = now
+
+    def _with_erasures(self, posts: Sequence[Post]) -> Sequence[Post]:
+        """The posts, with the deletion of an account replaced by that of each of its mentions.
+
+        A platform that tells of a closed account names no posts: the deletion's `native_id` is
+        the author's own id.
+        """
+        closed = [p for p in posts if p.op is Op.DELETE and p.native_id == p.author.id]
+        if not closed:
+            return posts
+        spread: list[Post] = [p for p in posts if p not in closed]
+        with self.sessions.begin() as session:
+            for post in closed:
+                spread += [
+                    replace(post, native_id=native_id, thread=thread)
+                    for native_id, thread in cursors.mentions_of_author(
+                        session, self.brand, self.source.platform, post.author.id
+                    )
+                ]
+        return spread
 
     def _mentions(self, posts: Sequence[Post], now: datetime) -> list[Mention]:
         """The posts that concern the brand, as mentions, in their order."""
@@ -196,7 +219,13 @@ class Collector:
             matched=terms,
             can_reply=post.can_reply,
             reply_bar=post.reply_bar,
-            address=post.address,
+            address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
+        )
+
+    def _is_ours(self, post: Post) -> bool:
+        """Whether the brand's own account wrote it: an answer given outside Earshot, say."""
+        return self.source.account in (post.author.id, post.author.handle) and bool(
+            self.source.account
         )
 
     def _reject(self, rejected: Rejected) -> Receipt:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from collectors.source import Cursor
 from earshot import db
-from earshot.tables import CursorRow, ReceiptRow, ReplyRow, SourceHealthRow
+from earshot.tables import CursorRow, MentionRow, ReceiptRow, ReplyRow, SourceHealthRow
 
 CHUNK = 500
 """How many values one IN-list holds."""
@@ -76,6 +76,21 @@ def known_threads(session: Session, brand: str, mention_ids: Sequence[str]) -> M
         )
         found.update((row.mention_id, row.thread) for row in rows)
     return found
+
+
+def mentions_of_author(
+    session: Session, brand: str, platform: str, author_id: str
+) -> list[tuple[str, str]]:
+    """Native id and thread of every stored mention by that author that still stands."""
+    rows = session.execute(
+        select(MentionRow.native_id, MentionRow.thread).where(
+            MentionRow.brand == brand,
+            MentionRow.platform == platform,
+            MentionRow.author_id == author_id,
+            MentionRow.deleted.is_(False),
+        )
+    )
+    return [(row.native_id, row.thread) for row in rows]
 
 
 def our_replies(

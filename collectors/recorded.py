@@ -62,6 +62,7 @@ class RecordedSource:
         ticks_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.everything = config.everything
+        self.account = ""
         self._path = Path(config.path)
         self._speed = config.speed
         self._now = now

@@ -51,6 +51,7 @@ class RedditSource:
 
     def __init__(self, config: RedditConfig) -> None:
         self.everything = config.inbox
+        self.account = config.username
         self.poll_every_s = config.poll_every_s
         joined = "+".join(config.subreddits)
         self._paths = (

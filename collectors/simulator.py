@@ -54,6 +54,7 @@ class Simulator:
 
     platform = PLATFORM
     everything = False
+    account = US.id
     limits: Sequence[Limit] = ()
     poll_every_s = 0.25
 

@@ -107,6 +107,8 @@ class Source(Protocol):
     """A configured way in. Every method may raise PlatformError."""
 
     platform: str
+    account: str
+    """Our own author id or handle there; empty where the source does not know it."""
     everything: bool
     """True where the platform's own query already says that each post is a mention."""
     limits: Sequence[Limit]
@@ -183,8 +185,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """The thread as it stands: whether the post to answer is gone, its text, and the posts
-    below it as far as the platform shows them."""
+    """The thread as it stands: what became of the post, and what the platform shows below it."""
 
     gone: bool
     text: str = ""

@@ -53,6 +53,7 @@ class XSource:
     everything = True
 
     def __init__(self, config: XConfig, now: Callable[[], datetime] = utc_now) -> None:
+        self.account = config.us.id
         self.poll_every_s = config.poll_every_s
         self._config = config
         self._now = now

@@ -29,7 +29,7 @@ class PublishFailed(LogError):
 
 
 class Fenced(LogError):
-    """This member no longer holds what it tried to commit: poll again, it is redelivered."""
+    """The member no longer holds what it tried to commit: poll again, it is redelivered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,9 @@ class DeadLetterRow(Table):
     __tablename__ = "dead_letter"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     topic: Mapped[str] = mapped_column(comment="the topic it came from")
-    partition: Mapped[int] = mapped_column(comment="of the dead topic, with `offset`")
+    partition: Mapped[int] = mapped_column(
+        comment="where it was set aside from; negative: of the dead topic"
+    )
     offset: Mapped[int] = mapped_column(BigInteger)
     brand: Mapped[str]
     source: Mapped[str]

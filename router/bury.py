@@ -15,6 +15,7 @@ GROUP = "bury"
 
 AT_ONCE = 200
 
+_PLACE = re.compile(r"(\d{1,6}):(\d{1,18})", re.ASCII)
 _REVISION = re.compile(r"[0-9]{1,18}")
 """What fits into 64 bits."""
 
@@ -22,7 +23,8 @@ _REVISION = re.compile(r"[0-9]{1,18}")
 def bury_step(consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: float = 0.0) -> int:
     """Store what the consumer of a dead topic has; how many records that were.
 
-    A record that comes again is stored once: topic, partition and offset name it.
+    A record that comes again is stored once: the place it was set aside from names it, also
+    when a stage that ended before its commit has set it aside twice.
     """
     records = consumer.poll(AT_ONCE, timeout_s)
     if not records:
@@ -39,10 +41,11 @@ def bury_step(consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: 
 def _row(record: Record, now: datetime) -> Row:
     headers = {name: _storable(value) for name, value in record.headers.items()}
     revision = headers.get("revision", "")
+    partition, offset = _origin(record, headers.get("from", ""))
     return {
         "topic": headers.get("topic") or record.topic.removesuffix(".dead"),
-        "partition": record.partition,
-        "offset": record.offset,
+        "partition": partition,
+        "offset": offset,
         "brand": headers.get("brand", ""),
         "source": headers.get("source", ""),
         "mention_id": headers.get("mention", ""),
@@ -54,6 +57,18 @@ def _row(record: Record, now: datetime) -> Row:
         "state": "waiting",
         "buried_at": now,
     }
+
+
+def _origin(record: Record, said: str) -> tuple[int, int]:
+    """Where the record was set aside from: its header's `partition:offset`.
+
+    What never was in a topic has only its place in the dead one; its partition is told apart
+    by being negative.
+    """
+    found = _PLACE.fullmatch(said)
+    if found is None:
+        return -1 - record.partition, record.offset
+    return int(found[1]), int(found[2])
 
 
 def _storable(text: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from earshot import lifecycle
+from earshot import dead_letters, lifecycle
 from earshot.db import Sessions
 from earshot.domain import ItemState
 from earshot.lifecycle import Change, Forbidden, Stale
@@ -138,12 +138,13 @@ def run(
     step_done: Callable[[], None],
     retention_s: float,
 ) -> None:
-    """Tick every `every_s` seconds until `stop` is set; bury dead letters and trim the log.
+    """Tick every `every_s` seconds until `stop` is set; bury and retry dead letters, trim the log.
 
     `retention_s` is how long the log keeps what everybody has read. Raises what the database
     or the log raises: whoever supervises the role starts it again.
     """
     graves = [messages.consumer(topic.dead, bury.GROUP) for topic in TOPICS]
+    producer = messages.producer()
     trimmed_at: datetime | None = None
     try:
         while not stop.is_set():
@@ -154,6 +155,8 @@ def run(
             for grave in graves:
                 while bury.bury_step(grave, sessions, now, POLL_S) == bury.AT_ONCE:
                     continue
+            with sessions.begin() as session:
+                dead_letters.republish(session, producer, now)
             if trimmed_at is None or now - trimmed_at >= TRIM_EVERY:
                 trimmed_at = now
                 for topic in TOPICS:
@@ -161,5 +164,6 @@ def run(
             step_done()
             stop.wait(every_s)
     finally:
+        producer.close()
         for grave in graves:
             grave.close()

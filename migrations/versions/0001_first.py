@@ -49,7 +49,10 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("topic", sa.String(), nullable=False, comment="the topic it came from"),
         sa.Column(
-            "partition", sa.Integer(), nullable=False, comment="of the dead topic, with `offset`"
+            "partition",
+            sa.Integer(),
+            nullable=False,
+            comment="where it was set aside from; negative: of the dead topic",
         ),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("brand", sa.String(), nullable=False),

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from collectors.collect import BACKOFF_S, IN_THREAD, Collector, run
+from collectors.collect import BACKOFF_S, IN_THREAD, OWN, Collector, run
+from collectors.cursors import Receipt, write_receipts
 from collectors.matching import compile_queries
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
 from earshot import db
@@ -26,7 +27,7 @@ from earshot.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
 from earshot.telemetry import Metrics
 from earshot.topics import MENTIONS
 from tests.builders import NOON, ManualClock, an_author
-from tests.rows import a_person, a_reply, add_item, an_item, database
+from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item, database
 
 
 def a_post(native_id: str, **changes: Any) -> Post:
@@ -47,6 +48,7 @@ class Script:
 
     batches: dict[str, list[Batch | PlatformError]]
     everything: bool = False
+    account: str = "acme-care"
     platform: str = "simulator"
     limits: Sequence[Limit] = ()
     poll_every_s: float = 5.0
@@ -487,3 +489,28 @@ def test_the_loop_stops_when_it_is_told_and_closes_its_sources(
     run(made, stop, stop.set, clock)
     assert {m.source for m in published(log)} == {"s0", "s1"}
     assert all(source.closed for source in sources)
+
+
+def test_a_post_of_our_own_account_is_marked_as_such(collector: Make, log: Log) -> None:
+    ours = an_author(id="acme-care", handle="acme_care")
+    collector(Script({"p": [posts(a_post("1", author=ours), a_post("2"))]})).step()
+    assert [mention.address.get(OWN) for mention in published(log)] == ["1", None]
+
+
+def test_a_closed_account_deletes_every_mention_of_its_author(
+    collector: Make, log: Log, engine: Engine
+) -> None:
+    with db.open_sessions(engine).begin() as session:
+        for native_id, thread, author in (("1", "t", "gone"), ("2", "t", "gone"), ("3", "u", "u")):
+            session.add(a_mention_row(native_id, thread=thread, author_id=author))
+    closed = a_post("gone", author=an_author(id="gone"), op=Op.DELETE, revision=TOMBSTONE, text="")
+    source = Script({"p": [posts(closed)]})
+    with db.open_sessions(engine).begin() as session:
+        for native_id in ("1", "2", "3"):
+            receipts = [Receipt(mention_id=f"simulator:{native_id}", revision=0, thread="t")]
+            write_receipts(session, "acme", "sim", receipts, NOON)
+    collector(source).step()
+    assert sorted((m.native_id, m.thread, m.op) for m in published(log)) == [
+        ("1", "t", Op.DELETE),
+        ("2", "t", Op.DELETE),
+    ]

@@ -83,6 +83,7 @@ class Listing:
 class ModelSource:
     platform = "model"
     everything = True
+    account = ""
     limits: Sequence[Limit] = ()
     poll_every_s = 0.0
 
