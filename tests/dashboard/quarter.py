@@ -78,7 +78,7 @@ def put(session: Session, items: Iterable[Seeded]) -> None:
 
 def a_quarter(now: datetime, seed: int = 7, scale: float = 1.0) -> list[Seeded]:
     """Three months of a brand's life: busy weekdays, a slow patch, and what is open now."""
-    chance = random.Random(seed)  # noqa: S311 -- numbers for a chart, not secrets
+    chance = random.Random(seed)
     found: list[Seeded] = []
     for back in range(89, -1, -1):
         day = (now - timedelta(days=back)).replace(hour=0, minute=0, second=0, microsecond=0)
