@@ -139,7 +139,9 @@ class KafkaLog:
         with _explained(self.bootstrap, "connecting"):
             beat_ms = min(3000, self._session_ms // 3)
             timing = {"session_timeout_ms": self._session_ms, "heartbeat_interval_ms": beat_ms}
-            client = self._reader(topic, group_id=group, **timing)
+            # a group of ours belongs to one topic: under one name, members on different topics
+            # would make each other rebalance with every join
+            client = self._reader(topic, group_id=f"{topic}.{group}", **timing)
         return KafkaLogConsumer(client, self.bootstrap, topic, group)
 
     def lag(self, topic: str, group: str) -> int:
@@ -147,7 +149,7 @@ class KafkaLog:
         with self._admin(f"reading the lag of group {group!r} on {topic!r}") as admin:
             ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
             firsts = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
-            done = admin.list_group_offsets({group: places})[group]
+            done = admin.list_group_offsets({f"{topic}.{group}": places})[f"{topic}.{group}"]
         return sum(
             max(0, ends[at].offset - max(firsts[at].offset, done[at].offset if at in done else 0))
             for at in places

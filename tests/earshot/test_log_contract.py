@@ -102,6 +102,26 @@ def test_a_group_that_commits_gets_every_record_once_over_successive_members(
     assert sorted(int(r.value) for r in [*first, *second]) == list(range(150))
 
 
+def test_a_group_name_on_two_topics_is_two_groups(log: Log, topic: str) -> None:
+    other = f"{topic}-other"
+    log.create({other: 1})
+    producer = log.producer()
+    producer.send(topic, b"k", b"here")
+    producer.send(other, b"k", b"there")
+    producer.flush()
+    members = {topic: log.consumer(topic, "g"), other: log.consumer(other, "g")}
+    got: dict[str, list[bytes]] = {topic: [], other: []}
+    until = time.monotonic() + 30
+    while not all(got.values()) and time.monotonic() < until:
+        for name, member in members.items():
+            got[name] += [record.value for record in member.poll(10, 0.1)]
+            member.commit()
+    assert got == {topic: [b"here"], other: [b"there"]}
+    assert log.lag(topic, "g") == log.lag(other, "g") == 0
+    for member in members.values():
+        member.close()
+
+
 def test_two_groups_each_get_everything(log: Log, topic: str) -> None:
     publish(log, topic, numbered(60))
     assert len(work_off(log, topic, "one", 60)) == 60
