@@ -9,13 +9,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dashboard import decisions
 from dashboard.deadlines import Level, badge
 from dashboard.desk import Viewer
 from dashboard.item_pages import ItemLine, columns, line_of
 from earshot import assignments
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import HELD, Forbidden, Stale
-from earshot.tables import AssignmentRow, ItemRow, ReplyRow
+from earshot.tables import AssignmentRow, ItemRow, PersonRow, ReplyRow
 
 MOST = 200
 SIMILAR = 3
@@ -43,12 +44,12 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """How an item came to its holder: `lease_until` is when an offer ends by itself."""
+    """How an item came to its holder, in sentences; an offer ends at `lease_until` by itself."""
 
     state: str
     lease_until: datetime | None
     policy_version: str
-    explain: dict[str, object]
+    why: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,15 @@ def assignment_of(session: Session, brand: str, item_id: int) -> Assignment | No
     ).first()
     if row is None:
         return None
+    people = select(PersonRow.id, PersonRow.name).where(
+        PersonRow.id.in_(decisions.people_in(row.explain))
+    )
+    names = {person.id: person.name for person in session.execute(people)}
     return Assignment(
         state=row.state,
         lease_until=row.lease_until,
         policy_version=row.policy_version,
-        explain=row.explain,
+        why=tuple(decisions.in_words(row.explain, names)),
     )
 
 

@@ -107,7 +107,13 @@ def add_assignment(
             state=state,
             made_at=NOON,
             policy_version="p1",
-            explain={"chosen": "speaks en, 1 of 4 slots", "others": {"Rita": "team parcels"}},
+            explain={
+                "method": "greedy",
+                "winner": {"person": person, "index": 0.4, "weight": 2.0, "fit": 1.0, "minutes": 5},
+                "runner_up": None,
+                "not_considered": {str(person): "off duty"},
+                "teams": ["payments"],
+            },
         )
     )
 

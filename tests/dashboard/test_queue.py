@@ -310,8 +310,10 @@ def test_an_edit_of_the_post_goes_along_as_the_revision_the_writer_saw(world: Wo
 def test_the_queue_says_why_the_item_came_to_this_person(world: World) -> None:
     page = world.browser("bob").get(f"/queue/{add_mine(world, 1)}")
     said = one(page, "aside").text()
-    assert "speaks en, 1 of 4 slots" in said
-    assert "Rita: team parcels" in said
+    assert "of a team that may answer this: payments." in said
+    assert "Fit 100%, weight 2, about 5 minutes of work." in said
+    assert "Nobody else could have taken it then." in said
+    assert "Not Bob: off duty." in said
 
 
 def test_earlier_answers_on_the_same_topic_are_at_hand(world: World) -> None:
