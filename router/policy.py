@@ -31,6 +31,10 @@ class Do(StrEnum):
     QUEUE = "queue"
 
 
+UNSURE_BELOW = 0.45
+"""A listener sees an item as unsure when the least sure label that decided is below this."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeRule:
     id: str
@@ -223,7 +227,8 @@ def _intake(
 ) -> Intake:
     do, reason, rule = chosen
     promised = policy.priorities[priority]
-    weight, flags = promised.weight, FLAG_UNSURE if do is Do.TRIAGE else 0
+    unsure = do is Do.TRIAGE and facts["confidence"] < UNSURE_BELOW
+    weight, flags = promised.weight, FLAG_UNSURE if unsure else 0
     for boost in boosts:
         weight *= boost.by
         flags |= boost.flag

@@ -19,8 +19,14 @@ WAITING = 500
 ROSTER = 1000
 
 
-def load(session: Session, policy: Policy, now: datetime) -> tuple[State, dict[int, int]]:
-    """The state of the policy's brand, and the slots of each responder."""
+def load(
+    session: Session, policy: Policy, now: datetime, *, thorough: bool = True
+) -> tuple[State, dict[int, int]]:
+    """The state of the policy's brand, and the slots of each responder.
+
+    Unless `thorough`, nothing waits as long as nobody is free to take it: what is left to
+    decide then (items that nobody wants) is in no hurry.
+    """
     roster = session.execute(
         select(MembershipRow)
         .join(PersonRow, PersonRow.id == MembershipRow.person_id)
@@ -34,7 +40,9 @@ def load(session: Session, policy: Policy, now: datetime) -> tuple[State, dict[i
         _responder(policy, member, held.get(member.person_id, 0), now) for member in members
     ]
     slots = {member.person_id: member.slots for member in members}
-    return State(waiting=_waiting(session, policy.brand), responders=responders), slots
+    free = any(not one.absence and one.actionable < one.limit for one in responders)
+    waiting = _waiting(session, policy.brand) if free or thorough else []
+    return State(waiting=waiting, responders=responders), slots
 
 
 def absence(member: MembershipRow, presence: Presence, now: datetime) -> str:

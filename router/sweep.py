@@ -24,6 +24,9 @@ from router.state import Escalate, Offer
 
 TRIM_EVERY = timedelta(minutes=1)
 
+THOROUGH_EVERY = timedelta(seconds=10)
+"""How often items are looked at although nobody is free to take one."""
+
 POLL_S = 0.1
 """How long each tick listens for dead letters; a Kafka group needs some time to form."""
 
@@ -44,13 +47,18 @@ class TickReport:
     lost: int = 0
 
 
-def tick(sessions: Sessions, policies: Mapping[str, Policy], now: datetime) -> TickReport:
-    """Take back, wake, expire, then decide and offer, once for every brand."""
+def tick(
+    sessions: Sessions, policies: Mapping[str, Policy], now: datetime, *, thorough: bool = True
+) -> TickReport:
+    """Take back, wake, expire, then decide and offer, once for every brand.
+
+    `thorough` also looks for items that nobody wants while nobody is free.
+    """
     report = TickReport()
     for policy in policies.values():
         _take_back(sessions, policy, now, report)
         _wake_and_expire(sessions, policy, now, report)
-        _decide(sessions, policy, now, report)
+        _decide(sessions, policy, now, report, thorough=thorough)
     return report
 
 
@@ -76,9 +84,11 @@ def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: 
                 report.woken += 1
 
 
-def _decide(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
+def _decide(
+    sessions: Sessions, policy: Policy, now: datetime, report: TickReport, *, thorough: bool
+) -> None:
     with sessions() as session:
-        state, slots = situation.load(session, policy, now)
+        state, slots = situation.load(session, policy, now, thorough=thorough)
     for decision in policy.routing.decide(state, now):
         match decision:
             case Offer():
@@ -146,10 +156,13 @@ def run(
     graves = [messages.consumer(topic.dead, bury.GROUP) for topic in TOPICS]
     producer = messages.producer()
     trimmed_at: datetime | None = None
+    looked_at: datetime | None = None
     try:
         while not stop.is_set():
             now = clock()
-            report = tick(sessions, policies, now)
+            thorough = looked_at is None or now - looked_at >= THOROUGH_EVERY
+            looked_at = now if thorough else looked_at
+            report = tick(sessions, policies, now, thorough=thorough)
             metrics.add("offers_made", report.offered)
             metrics.add("offers_taken_back", report.timed_out + report.absent)
             for grave in graves:
