@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 DEFAULT_MODEL = Path(__file__).with_name("model") / "default.npz"
 """The model that is shipped. `model/CARD.md` says what it knows and what it doesn't."""
 
-FORMAT = 1
+FORMAT = 2
 FILE_LIMIT = 64 * 2**20
 UNPACKED_LIMIT = 512 * 2**20
 BITS_RANGE = range(8, 23)
@@ -47,12 +47,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicCurve:
-    """From the likeness of a text and a topic (cosine) to the probability that it fits.
+    """From a text's scores for a brand's topics to the probability that one fits.
 
-    p = 1 / (1 + exp(-(slope * cosine + offset))); below `threshold` no topic is given.
+    p = 1 / (1 + exp(-(slope * ln(score) + lead * ln(score / next) + offset))), where `next` is
+    the best score of the other topics; below `threshold` no topic is given.
     """
 
     slope: float
+    lead: float
     offset: float
     threshold: float
 

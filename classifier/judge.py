@@ -27,7 +27,7 @@ from classifier.language import UNKNOWN
 from classifier.reasons import words
 from classifier.scoring import Floats, Table, document_sums, softmax, strongest, token_scores
 from classifier.text import normalise
-from classifier.topics import Prototypes, prototypes
+from classifier.topics import Prototypes, probabilities, prototypes
 from classifier.urgency import urgency
 from earshot.domain import Classification, Intent, Label, Mention, Sentiment
 
@@ -159,10 +159,8 @@ class Judge:
         if known is None:
             return [()] * batch.tokens.texts
         per_token = token_scores(batch, known.table)
-        likeness = document_sums(batch, per_token) * scale
-        curve = self._curve
-        shares = 1 / (1 + np.exp(-(curve.slope * likeness + curve.offset)))
-        return _topic_labels(batch, per_token, shares, known, curve.threshold)
+        shares = probabilities(document_sums(batch, per_token) * scale, self._curve)
+        return _topic_labels(batch, per_token, shares, known, self._curve.threshold)
 
 
 def _spans(bundle: Bundle) -> tuple[_Span, ...]:

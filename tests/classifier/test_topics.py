@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from classifier.bundle import Bundle
 from classifier.corpora import Corpus, seed
 from classifier.judge import Judge
 from classifier.labelled import Example
-from classifier.topics import Topic, prototypes
-from classifier.train import train
+from classifier.topic_curve import scores
+from classifier.topics import Topic, probabilities, prototypes
+from classifier.train import TOPIC_CURVE, train
 from tests.builders import a_mention
 
 TOPICS = [
@@ -51,14 +54,48 @@ def test_the_same_text_is_surely_its_own_topic(shipped: Bundle) -> None:
     assert found.topics[0].confidence > 0.9
 
 
-def test_a_prototype_has_the_length_of_one(shipped: Bundle) -> None:
-    known = prototypes(TOPICS, shipped)
-    assert known.names == ("checkout", "delivery")
-    idf = shipped.idf.astype(np.float64)
-    row = known.table.row
-    assert row is not None
-    columns = known.table.weights[row] / np.maximum(idf, 1e-9)[:, None]
-    np.testing.assert_allclose(np.linalg.norm(columns, axis=0), 1, rtol=1e-4)
+def test_a_topic_scores_highest_on_its_own_texts(shipped: Bundle) -> None:
+    topics = [replace(TOPICS[0], examples=("Mi tarjeta no funciona",)), TOPICS[1]]
+    assert prototypes(topics, shipped).names == ("checkout", "delivery")
+    for at, topic in enumerate(topics):
+        found = scores(shipped, topics, topic.texts)
+        assert (found.argmax(axis=1) == at).all()
+        assert (found[:, at] > 0.3).all()
+
+
+def test_an_example_counts_in_full_beside_examples_in_other_languages(shipped: Bundle) -> None:
+    text = "a porcupine nibbled through it"
+    others = ("Der Igel schläft im Laub", "Le hérisson dort", "El erizo duerme debajo")
+    alone = [TOPICS[0], Topic(name="x1", examples=(text,))]
+    among = [TOPICS[0], Topic(name="x1", examples=(text, *others))]
+    few, many = (scores(shipped, topics, [text])[0, 1] for topics in (alone, among))
+    assert many > 0.9 * few
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Mi paquete llega con retraso", "Ein Paket ist verschwunden", "Mon colis est perdu"],
+)
+def test_what_a_topic_names_is_known_in_other_languages(shipped: Bundle, text: str) -> None:
+    assert _topics(shipped, text) == ["delivery"]
+
+
+@given(
+    st.lists(st.lists(st.floats(-1, 2, width=32), min_size=3, max_size=3), min_size=1, max_size=5)
+)
+def test_a_higher_score_is_never_less_likely(rows: list[list[float]]) -> None:
+    found = np.asarray(rows, np.float32)
+    shares = probabilities(found, TOPIC_CURVE)
+    assert ((shares > 0) & (shares < 1)).all()
+    for row, share in zip(found, shares, strict=True):
+        assert (np.diff(share[np.argsort(row)]) >= 0).all()
+
+
+def test_two_topics_that_fit_alike_are_less_sure_than_one(shipped: Bundle) -> None:
+    clear, close = np.asarray([[0.5, 0.1], [0.5, 0.49]], np.float32)
+    sure, unsure = (probabilities(row[None], shipped.header.topic_curve)[0, 0]
+                    for row in (clear, close))  # fmt: skip
+    assert sure > unsure
 
 
 def test_labelled_texts_are_folded_into_the_topic_of_their_name() -> None:

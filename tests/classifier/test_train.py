@@ -39,7 +39,7 @@ def tiny_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"{ask} {thing} number {at}", f"{thing}_{at % 2}")
         for thing in ("card", "loan", "rate", "form", "code", "bill", "fee", "pin")
         for ask in ("how do i find the", "please change my")
-        for at in range(14)
+        for at in range(16)
     ]
     moods = [("negative", "this is awful"), ("neutral", "we met at"), ("positive", "i love it")]
     tweets = [(f"{text} {at}", mood) for mood, text in moods for at in range(40)]
