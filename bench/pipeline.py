@@ -17,6 +17,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,12 @@ parts = 4
 @click.option("--count", default=60_000, show_default=True, help="Posts, when not paced.")
 @click.option("--rate", default=0.0, help="Posts a second; 0: as fast as it goes.")
 @click.option("--seconds", default=30, show_default=True, help="How long, when paced.")
-@click.option("--batch", default=500, show_default=True, help="Posts a poll.")
+@click.option(
+    "--batch",
+    default=1000,
+    show_default=True,
+    help="Posts a poll, and mentions a step of each stage.",
+)
 @click.option("--kafka", default="", help="HOST:PORT of a broker.")
 @click.option("--postgres", default="", help="URL of an empty database.")
 @click.option("--classifiers", default=1, show_default=True)
@@ -111,6 +117,7 @@ def main(
     posts = int(rate * seconds) if rate else count
     env = {"EARSHOT_LOG__URL": f"kafka://{kafka}"} if kafka else {}
     env |= {"EARSHOT_DATABASE__URL": postgres} if postgres else {}
+    env |= {f"EARSHOT_{stage}__BATCH_SIZE": str(batch) for stage in ("CLASSIFY", "ROUTE")}
     with tempfile.TemporaryDirectory() as home:
         system = System(
             home=Path(home) / "home",
@@ -165,17 +172,25 @@ def measure(system: System, database_url: str) -> dict[str, Any]:
     stored = watch.stored()
     span = watch.last_at - watch.first_at
     ordered = sorted(watch.latencies_ms)
-    at = lambda q: round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 1)  # noqa: E731
     return {
         "stored": stored,
         "seconds": round(span, 2),
         "mentions_per_s": round(stored / span) if span else 0,
-        "latency_ms": {"p50": at(0.5), "p99": at(0.99), "samples": len(ordered)} if ordered else {},
+        "latency_ms": {
+            "p50": _quantile(ordered, 0.5),
+            "p99": _quantile(ordered, 0.99),
+            "samples": len(ordered),
+        },
         "cpu_us_per_mention": {k: round(v / stored * 1e6) for k, v in cpu.items()}
         if stored
         else {},
         "memory_mb": {name: round(mb) for name, mb in memory.items()},
     }
+
+
+def _quantile(ordered: Sequence[float], q: float) -> float | None:
+    """The `q`-quantile of sorted values by the nearest rank; None without any."""
+    return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 1) if ordered else None
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The log on Apache Kafka, through kafka-python. Nothing else imports that library.
 
-Its defaults that would lose or delay records are all set here, each with its reason. It has
-no bound on what it buffers and may lose track of a record for ever: `earshot.in_flight`
-stands before it.
+Its defaults that would lose or delay records are all set here. It has no bound on what it
+buffers and may lose track of a record for ever: `earshot.in_flight` stands before it.
 """
 
 from __future__ import annotations
@@ -139,8 +138,7 @@ class KafkaLog:
         with _explained(self.bootstrap, "connecting"):
             beat_ms = min(3000, self._session_ms // 3)
             timing = {"session_timeout_ms": self._session_ms, "heartbeat_interval_ms": beat_ms}
-            # a group of ours belongs to one topic: under one name, members on different topics
-            # would make each other rebalance with every join
+            # under one name, members on different topics would make each other rebalance for ever
             client = self._reader(topic, group_id=f"{topic}.{group}", **timing)
         return KafkaLogConsumer(client, self.bootstrap, topic, group)
 

@@ -82,19 +82,15 @@ class Web(_Section, frozen=True):
     undo_send_s: Annotated[int, Meta(ge=0, le=600)] = 10
 
 
-class Collect(_Section, frozen=True):
-    batch_size: Annotated[int, Meta(ge=1, le=10_000)] = 500
-
-
 class Classify(_Section, frozen=True):
     """`model` empty means the one that is shipped."""
 
-    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 1_000
     model: str = ""
 
 
 class Route(_Section, frozen=True):
-    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    batch_size: Annotated[int, Meta(ge=1, le=5_000)] = 1_000
     sweep_every_s: Seconds = 0.5
 
 
@@ -143,7 +139,6 @@ class Settings(_Section, frozen=True):
     database: Database = Database()
     log: Log = Log()
     web: Web = Web()
-    collect: Collect = Collect()
     classify: Classify = Classify()
     route: Route = Route()
     send: Send = Send()

@@ -21,6 +21,7 @@ from tests.dashboard.seed import add_reply
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.timeout(300),
     # The development server, which serves here, leaves a file open when a browser goes away
     # in the middle of it.
     pytest.mark.filterwarnings(

@@ -118,7 +118,7 @@ def test_a_wrong_variable_is_told_by_name_and_value(env: dict[str, str], said: s
         ("[lgo]\nurl = 'x'", "unknown field `lgo`"),
         ("[web]\nport = 'x'", "web.port is 'x'"),
         ("[web]\nport = -1", "web.port is -1"),
-        ("[collect]\nbatch_size = 0", "collect.batch_size is 0"),
+        ("[route]\nbatch_size = 0", "route.batch_size is 0"),
         ("web = 3", "web"),
         ("[web\nport = 1", "not TOML"),
         ("[sources.a]\nbrand = 'acme'", "sources.a needs kind"),
