@@ -8,14 +8,15 @@ from classifier.features import Grams, Ints
 from classifier.text import LINK, PERSON
 
 LONGEST = 40
-_SHOWN = {LINK: "link", PERSON: ""}
+_SHOWN = {LINK: "link", PERSON: ""} | dict.fromkeys(".,;:()[]'\"-–—…", "")  # noqa: RUF001 -- a dash
+"""What is shown for a token: marks that explain nothing to a reader are left out, ? and ! stay."""
 
 
 def words(batch: Grams, picked: Ints) -> list[tuple[str, ...]]:
     """The words of the tokens `picked` (texts, count; -1 for none), each once, in order.
 
     A word right after its denial is shown with it ("not good"). A link is shown as `link`;
-    people are not shown. Words are cut at `LONGEST` characters.
+    people and mere punctuation are not shown. Words are cut at `LONGEST` characters.
     """
     tokens = batch.tokens
     begin = _with_denial(batch)

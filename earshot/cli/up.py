@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from earshot import connect, db, schema
 from earshot.cli.complaints import in_words
 from earshot.cli.sources import build_sources, is_demo
 from earshot.domain import Role
-from earshot.settings import Settings
+from earshot.settings import Settings, SettingsError
 from earshot.supervise import Child, Supervisor
 from earshot.tables import BrandRow, PersonRow
 from earshot.telemetry import set_up_logging
@@ -44,6 +45,8 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
         token = prepare(settings)
         names = list(build_sources(settings))
         connect.open_log(settings, "up").close()
+        if not no_desk:
+            require_free(settings.web.host, settings.web.port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -95,6 +98,17 @@ def prepare(settings: Settings) -> str:
         token = people.sign_in_link(session, owner, now, LINK_TTL)
     engine.dispose()
     return token
+
+
+def require_free(host: str, port: int) -> None:
+    """Raise SettingsError unless the desk's port can be opened."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise SettingsError(
+            f"web.port is {port}, which can't be opened on {host} ({error.strerror}); "
+            "stop what holds it, or choose another with PORT=8081"
+        ) from error
 
 
 def _child(before: list[str], name: str, *arguments: str) -> Child:

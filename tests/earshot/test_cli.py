@@ -173,6 +173,14 @@ def test_every_role_that_reads_the_log_says_that_kafka_does_not_answer(tmp_path:
     assert all(f"127.0.0.1:{port}" in line for line in said.values()), said
 
 
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        said = complaints(bare(EARSHOT_HOME=str(tmp_path), PORT=str(port)), ["up"])
+    assert f"web.port is {port}" in said["up"]
+    assert "PORT=8081" in said["up"]
+
+
 def test_check_finds_the_shipped_configuration_in_order(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
