@@ -6,25 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from classifier.bundle import DEFAULT_MODEL, load
-from classifier.judge import Judge
+from classifier.judge import Classifier, Judge
+from classifier.rules import RuleJudge
 from classifier.topics import Topic
 from earshot.brand import Brand
 
 
-def load_judge(model: str, brands: Mapping[str, Brand]) -> Judge:
-    """The judge with the model file `model` (empty: the shipped one) for `brands`, by slug.
+RULES = "rules"
+"""What an operator writes for the rules that need no model."""
 
-    Raises `classifier.bundle.BadBundle` for a file that is no model, ValueError for a brand
-    whose topics or languages can't be used.
+
+def load_judge(model: str, brands: Mapping[str, Brand]) -> Classifier:
+    """The classifier `model` for `brands`, by slug.
+
+    `model` is the file of a trained one, `rules` for the rules alone, or empty for the model
+    that is shipped. Raises `classifier.bundle.BadBundle` for a file that is no model,
+    ValueError for a brand whose topics or languages can't be used.
     """
-    return Judge(
-        load(Path(model) if model else DEFAULT_MODEL),
-        {
-            slug: [
-                Topic(name=name, description=text.description, examples=tuple(text.examples))
-                for name, text in brand.topics.items()
-            ]
-            for slug, brand in brands.items()
-        },
-        {slug: brand.languages for slug, brand in brands.items()},
-    )
+    topics = {
+        slug: [
+            Topic(name=name, description=text.description, examples=tuple(text.examples))
+            for name, text in brand.topics.items()
+        ]
+        for slug, brand in brands.items()
+    }
+    languages = {slug: brand.languages for slug, brand in brands.items()}
+    if model == RULES:
+        return RuleJudge(topics, languages)
+    return Judge(load(Path(model) if model else DEFAULT_MODEL), topics, languages)

@@ -35,3 +35,10 @@ def test_the_model_that_is_set_is_used(tmp_path: Path, small: Bundle, shipped: B
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match=r"gone\.npz"):
         load_judge(str(tmp_path / "gone.npz"), {})
+
+
+def test_the_rules_can_be_chosen_instead_of_a_model() -> None:
+    rules = load_judge("rules", {"acme": ACME})
+    (judged,) = rules.classify([a_mention(text="Two parcels are late", lang="")])
+    assert rules.version.startswith("rules-")
+    assert [topic.value for topic in judged.topics] == ["delivery"]
