@@ -11,7 +11,6 @@ from classifier.rules import RuleJudge
 from classifier.topics import Topic
 from earshot.brand import Brand
 
-
 RULES = "rules"
 """What an operator writes for the rules that need no model."""
 
