@@ -215,7 +215,7 @@ class HealthServer:
             )
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 1.0},
+            kwargs={"poll_interval": 0.1},
             name="health",
             daemon=True,
         )

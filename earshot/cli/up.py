@@ -18,7 +18,7 @@ from sqlalchemy import select
 from earshot import brand as brands_file
 from earshot import connect, db, schema
 from earshot.cli.complaints import in_words
-from earshot.cli.sources import build_sources, is_demo
+from earshot.cli.sources import DEMO_SOURCE, build_sources, is_demo
 from earshot.domain import Role
 from earshot.settings import Settings, SettingsError
 from earshot.supervise import Child, Supervisor
@@ -43,7 +43,7 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     set_up_logging("up", style=settings.telemetry.format, level=settings.telemetry.level)
     with in_words(settings):
         token = prepare(settings)
-        names = list(build_sources(settings))
+        names = [DEMO_SOURCE] if is_demo(settings) else list(build_sources(settings))
         connect.open_log(settings, "up").close()
         if not no_desk:
             require_free(settings.web.host, settings.web.port)
