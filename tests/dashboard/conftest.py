@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import unavailable
 from tests.dashboard.live_desk import ARGUMENTS, CHROMIUM
@@ -33,6 +33,7 @@ def chromium() -> Iterator[Browser]:
     """The Chromium of the system."""
     if not Path(CHROMIUM).exists():
         unavailable(f"{CHROMIUM} is missing; apt-get install chromium")
+    expect.set_options(timeout=20_000)  # much is done at once on a small machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

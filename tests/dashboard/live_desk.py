@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from flask import request
 from werkzeug.serving import make_server
@@ -17,6 +17,9 @@ from dashboard import live, people
 from earshot.domain import ItemState
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import World, make_world
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -32,10 +35,17 @@ ARGUMENTS = [
 
 @dataclass(slots=True)
 class Trouble:
-    """What the server does to the next requests: fail with a status, or wait."""
+    """What the server does to the next requests: fail with a status, or hold what changes."""
 
     failing: set[str] = field(default_factory=set)
-    delay_s: float = 0.0
+    through: threading.Event = field(default_factory=threading.Event)
+
+    def hold(self) -> None:
+        """Let no change through until `release`."""
+        self.through.clear()
+
+    def release(self) -> None:
+        self.through.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +92,47 @@ def serving(folder: Path, **web: Any) -> Iterator[LiveDesk]:
     """A desk on a free port of loopback, over a database in `folder`."""
     world = make_world(folder, clock=now, **web)
     trouble = Trouble()
-    stop = threading.Event()
+    trouble.release()
 
     @world.app.before_request
     def be_bad() -> tuple[str, int] | None:
-        if trouble.delay_s and request.method == "POST":
-            stop.wait(trouble.delay_s)
+        if request.method == "POST":
+            trouble.through.wait()
         return ("out of order", 503) if request.path in trouble.failing else None
 
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
+    server = make_server("127.0.0.1", 0, _static_in_one_piece(world.app), threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]  # of ThreadingMixIn
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield LiveDesk(world, f"http://127.0.0.1:{server.port}", trouble)
     finally:
-        stop.set()
+        trouble.release()
         live.shutdown()
         server.shutdown()
         thread.join(5)
         server.server_close()
+
+
+def _static_in_one_piece(app: WSGIApplication) -> WSGIApplication:
+    """The app with its static files read and closed before they are sent.
+
+    The development server does not close an answer whose browser resets the connection.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        parts = app(environ, start_response)
+        if not environ["PATH_INFO"].startswith("/static/"):
+            return parts
+        try:
+            return [b"".join(parts)]
+        finally:
+            if isinstance(parts, Closing):
+                parts.close()
+
+    return answer
+
+
+@runtime_checkable
+class Closing(Protocol):
+    def close(self) -> None: ...

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 
 from earshot.domain import ReplyState
@@ -22,11 +22,6 @@ from tests.dashboard.seed import add_reply
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
-    # The development server, which serves here, leaves a file open when a browser goes away
-    # in the middle of it.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
-    ),
 ]
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -106,27 +101,27 @@ def places(desk: LiveDesk) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def browsers(chromium: Browser, desk: LiveDesk) -> Iterator[Callable[[str, str], BrowserContext]]:
-    """A browser of a person in a theme: each signs in once."""
-    known: dict[tuple[str, str], BrowserContext] = {}
+def pages(chromium: Browser, desk: LiveDesk) -> Iterator[Callable[[str, str], Page]]:
+    """The one page of a person in a theme: each signs in once."""
+    known: dict[tuple[str, str], Page] = {}
 
-    def browser(name: str, theme: str) -> BrowserContext:
+    def page_of(name: str, theme: str) -> Page:
         if (name, theme) not in known:
-            known[name, theme] = context = chromium.new_context(
+            context = chromium.new_context(
                 color_scheme=theme,  # type: ignore[arg-type]  # "light" or "dark"
                 viewport={"width": 1280, "height": 900},
                 locale="en-US",
             )
-            page = context.new_page()
+            known[name, theme] = page = context.new_page()
             if name:
                 page.goto(desk.link(name))
                 page.get_by_role("button", name="Sign in").click()
-            page.close()
+                page.wait_for_url(lambda url: "/signin/" not in url)
         return known[name, theme]
 
-    yield browser
-    for context in known.values():
-        context.close()
+    yield page_of
+    for page in known.values():
+        page.context.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -134,7 +129,7 @@ def browsers(chromium: Browser, desk: LiveDesk) -> Iterator[Callable[[str, str],
     ("name", "path"), [(name, path) for name, paths in PAGES.items() for path in paths]
 )
 def test_axe_finds_no_violation(
-    browsers: Callable[[str, str], BrowserContext],
+    pages: Callable[[str, str], Page],
     desk: LiveDesk,
     places: dict[str, int],
     axe: str,
@@ -142,12 +137,9 @@ def test_axe_finds_no_violation(
     name: str,
     path: str,
 ) -> None:
-    page = browsers(name, theme).new_page()
-    try:
-        page.goto(desk.url + path.format(**places))
-        found = _violations(page, axe)
-    finally:
-        page.close()
+    page = pages(name, theme)
+    page.goto(desk.url + path.format(**places))
+    found = _violations(page, axe)
     assert not found, json.dumps(found, indent=1)
 
 
