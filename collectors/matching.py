@@ -1,21 +1,26 @@
 """Which of a brand's queries a post matches, and by which terms. Pure.
 
-Every query hangs in an index on a term that it can't do without: the rarest, as far as the
-queries themselves tell. A post is tokenised once, and only the queries whose term it holds
-are evaluated, so that many queries cost little more than a few.
+The queries ask about words, phrases, pieces of text, authors and languages: their leaves. One
+pass over a post finds the leaves that are true of it, by looking its words up, so that many
+queries cost hardly more than a few. What follows from a set of true leaves is worked out once:
+posts that say nothing new, as most do, are then settled by one look into a table.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import lru_cache
 
 from collectors.query import (
+    SIGNS,
     And,
     BadQuery,
     From,
     Lang,
+    Leaf,
     Node,
     Not,
     Or,
@@ -27,8 +32,8 @@ from collectors.query import (
 )
 from collectors.source import Post
 
-Trigger = tuple[str, str]
-"""A kind (`token`, `piece` or `from`), and what must be there."""
+REMEMBERED = 4_096
+"""For how many sets of true leaves the outcome is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,49 +50,28 @@ class Match:
         return bool(self.queries)
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A post made ready for comparing: where each token stands, and who wrote it in what."""
-
-    whole: str
-    places: Mapping[str, Sequence[int]]
-    authors: frozenset[str]
-    lang: str
-
-
-@dataclass(frozen=True, slots=True)
 class Matcher:
-    """Compiled queries. Immutable: make another when they change."""
+    """Compiled queries. Make another when they change."""
 
-    _names: Sequence[str]
-    _trees: Sequence[Node]
-    _by_token: Mapping[str, Sequence[int]]
-    _by_author: Mapping[str, Sequence[int]]
-    _by_piece: Mapping[str, Sequence[int]]
-    _pieces: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    def __init__(self, trees: Mapping[str, Node]) -> None:
+        """`trees` by the queries' names. Raises BadQuery for one that needs nothing to be there."""
+        self._names = tuple(trees)
+        self._trees = tuple(trees.values())
+        self._leaves = tuple(dict.fromkeys(leaf for tree in self._trees for leaf in leaves(tree)))
+        self._needing = _needing(trees)
+        self._index = _Index(self._leaves)
+        self._outcome = lru_cache(maxsize=REMEMBERED)(self._settle)
 
     def match(self, post: Post) -> Match:
         """The queries that `post` matches, in the order in which they were given."""
-        text = _read(post)
-        hit = [
-            number for number in sorted(self._candidates(text)) if holds(self._trees[number], text)
-        ]
-        if not hit:
-            return Match()
-        terms = (term for number in hit for term in _terms(self._trees[number], text))
-        return Match(tuple(self._names[number] for number in hit), tuple(dict.fromkeys(terms)))
+        return self._outcome(self._index.true_of(post))
 
-    def _candidates(self, text: _Text) -> set[int]:
-        found: set[int] = set()
-        for token in text.places.keys() & self._by_token.keys():
-            found.update(self._by_token[token])
-        for name in text.authors & self._by_author.keys():
-            found.update(self._by_author[name])
-        for first in self._pieces.keys() & set(text.whole):
-            for piece in self._pieces[first]:
-                if piece in text.whole:
-                    found.update(self._by_piece[piece])
-        return found
+    def _settle(self, numbers: frozenset[int]) -> Match:
+        true = {self._leaves[number] for number in numbers}
+        candidates = {number for leaf in true for number in self._needing.get(leaf, ())}
+        hit = [number for number in sorted(candidates) if holds(self._trees[number], true)]
+        terms = (term for number in hit for term in _terms(self._trees[number], true))
+        return Match(tuple(self._names[number] for number in hit), tuple(dict.fromkeys(terms)))
 
 
 def compile_queries(queries: Mapping[str, str]) -> Matcher:
@@ -98,120 +82,159 @@ def compile_queries(queries: Mapping[str, str]) -> Matcher:
             trees[name] = parse(query)
         except BadQuery as error:
             raise BadQuery(f"query {name!r}: {error}") from error
-    common = Counter(trigger for tree in trees.values() for trigger in _all_triggers(tree))
-    index: dict[str, dict[str, list[int]]] = {kind: defaultdict(list) for kind in _KINDS}
+    return Matcher(trees)
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """The leaves of a tree from left to right, those below a NOT too."""
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from leaves(part)
+        case Not(inner):
+            yield from leaves(inner)
+        case Words() | Piece() | From() | Lang():
+            yield node
+
+
+def holds(node: Node, true: AbstractSet[Leaf]) -> bool:
+    """Whether `node` holds where exactly the leaves `true` do."""
+    match node:
+        case And(parts):
+            return all(holds(part, true) for part in parts)
+        case Or(parts):
+            return any(holds(part, true) for part in parts)
+        case Not(inner):
+            return not holds(inner, true)
+        case Words() | Piece() | From() | Lang():
+            return node in true
+
+
+def _terms(node: Node, true: AbstractSet[Leaf]) -> Iterator[str]:
+    """The terms of `node` that are there and wanted there."""
+    match node:
+        case Words(term, _) | Piece(term):
+            if node in true:
+                yield term
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _terms(part, true)
+        case From() | Lang() | Not():
+            return
+
+
+# ------------------------------------------------------------ from queries to what they need
+
+
+def _needing(trees: Mapping[str, Node]) -> Mapping[Leaf, Sequence[int]]:
+    """The numbers of the queries to try where a leaf is true.
+
+    Each query hangs on leaves of which it can't do without all: the rarest, as far as the
+    queries themselves tell, so that few are tried in vain.
+    """
+    common = Counter(leaf for tree in trees.values() for leaf in leaves(tree))
+    needing: dict[Leaf, list[int]] = defaultdict(list)
     for number, (name, tree) in enumerate(trees.items()):
-        triggers = _triggers(tree, common)
-        if triggers is None:
+        needed = _needs(tree, common)
+        if needed is None:
             raise BadQuery(
                 f"query {name!r}: only says what must not be there, or a language: it needs "
                 "a word, a phrase or from: that must"
             )
-        for kind, value in triggers:
-            index[kind][value].append(number)
-    pieces: dict[str, list[str]] = defaultdict(list)
-    for piece in index["piece"]:
-        pieces[piece[0]].append(piece)
-    return Matcher(
-        tuple(trees),
-        tuple(trees.values()),
-        dict(index["token"]),
-        dict(index["from"]),
-        dict(index["piece"]),
-        dict(pieces),
-    )
+        for leaf in needed:
+            needing[leaf].append(number)
+    return dict(needing)
 
 
-_KINDS = ("token", "from", "piece")
-
-
-def _triggers(node: Node, common: Counter[Trigger]) -> frozenset[Trigger] | None:
-    """A set of which at least one must be there where `node` holds; None if there is none."""
+def _needs(node: Node, common: Counter[Leaf]) -> frozenset[Leaf] | None:
+    """Leaves of which at least one is true where `node` holds; None if there are none."""
     match node:
-        case Words(_, tokens):
-            best = min(tokens, key=lambda token: (common["token", token], -len(token)))
-            return frozenset({("token", best)})
-        case Piece(text):
-            return frozenset({("piece", text)})
-        case From(name):
-            return frozenset({("from", name)})
+        case Words() | Piece() | From():
+            return frozenset({node})
         case And(parts):
-            found = [one for part in parts if (one := _triggers(part, common)) is not None]
-            return min(found, key=lambda one: _cost(one, common)) if found else None
+            found = [one for part in parts if (one := _needs(part, common)) is not None]
+            return min(found, key=lambda some: sum(common[leaf] for leaf in some), default=None)
         case Or(parts):
-            every = [_triggers(part, common) for part in parts]
+            every = [_needs(part, common) for part in parts]
             known = [one for one in every if one is not None]
             return frozenset().union(*known) if len(known) == len(every) else None
         case Lang() | Not():
             return None
 
 
-def _cost(triggers: frozenset[Trigger], common: Counter[Trigger]) -> tuple[int, int]:
-    """How often triggers will fire, as far as the queries tell: common words, then short ones."""
-    return sum(common[trigger] for trigger in triggers), -min(len(value) for _, value in triggers)
+# ------------------------------------------------------------ from a post to what is true of it
 
 
-def _all_triggers(node: Node) -> Iterator[Trigger]:
-    match node:
-        case Words(_, tokens):
-            yield from (("token", token) for token in tokens)
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _all_triggers(part)
-        case _:
-            return
+class _Index:
+    """Leaves by what they look for. A leaf is named by its place in `leaves`."""
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        words: dict[str, list[int]] = defaultdict(list)
+        phrases: dict[str, list[tuple[int, Sequence[str]]]] = defaultdict(list)
+        self._pieces: list[tuple[str, int]] = []
+        self._authors: dict[str, int] = {}
+        self._langs: list[tuple[str, int]] = []
+        for number, leaf in enumerate(leaves):
+            match leaf:
+                case Words(_, (token,)):
+                    for spelled in _spellings(token):
+                        words[spelled].append(number)
+                case Words(_, tokens):
+                    for spelled in _spellings(tokens[0]):
+                        phrases[spelled].append((number, tokens))
+                case Piece(piece):
+                    self._pieces.append((piece, number))
+                case From(name):
+                    self._authors[name] = number
+                case Lang(code):
+                    self._langs.append((code, number))
+        self._words, self._phrases = dict(words), dict(phrases)
+
+    def true_of(self, post: Post) -> frozenset[int]:
+        """The leaves that are true of `post`."""
+        text = normalise(post.text)
+        tokens = tokens_of(text)
+        said = set(tokens)
+        true = [number for token in self._words.keys() & said for number in self._words[token]]
+        if begun := self._phrases.keys() & said:
+            places = _places(tokens)
+            for number, phrase in (one for token in begun for one in self._phrases[token]):
+                if _stands(phrase, places):
+                    true.append(number)
+        if self._pieces:
+            true += [number for piece, number in self._pieces if piece in text]
+        if self._authors:
+            true += self._written_by(post)
+        if self._langs:
+            lang = normalise(post.lang)
+            true += [n for code, n in self._langs if lang == code or lang.startswith(f"{code}-")]
+        return frozenset(true)
+
+    def _written_by(self, post: Post) -> Iterator[int]:
+        for name in (post.author.handle, post.author.id):
+            number = self._authors.get(normalise(name).removeprefix("@"))
+            if number is not None:
+                yield number
 
 
-def _read(post: Post) -> _Text:
-    whole = normalise(post.text)
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, token in enumerate(tokens_of(whole)):
-        places[token].append(place)
-        if token[0] in "#@$":
-            places[token[1:]].append(place)
-    author = post.author
-    names = (normalise(name).removeprefix("@") for name in (author.handle, author.id) if name)
-    return _Text(whole, places, frozenset(names), normalise(post.lang))
+def _spellings(token: str) -> Sequence[str]:
+    """The tokens of a text that `token` finds: a bare word finds itself behind a sign too."""
+    return (token,) if token[0] in SIGNS else (token, *(sign + token for sign in SIGNS))
 
 
-def holds(node: Node, text: _Text) -> bool:
-    """True if `node` is true of `text`."""
-    match node:
-        case Words(_, tokens):
-            true = _stands(tokens, text)
-        case Piece(piece):
-            true = piece in text.whole
-        case From(name):
-            true = name in text.authors
-        case Lang(code):
-            true = text.lang == code or text.lang.startswith(f"{code}-")
-        case Not(inner):
-            true = not holds(inner, text)
-        case And(parts):
-            true = all(holds(part, text) for part in parts)
-        case Or(parts):
-            true = any(holds(part, text) for part in parts)
-    return true
+def _places(tokens: Sequence[str]) -> Mapping[str, AbstractSet[int]]:
+    """Where each token stands, the signed ones without their sign as well."""
+    places: dict[str, set[int]] = defaultdict(set)
+    for place, token in enumerate(tokens):
+        places[token].add(place)
+        if token[0] in SIGNS:
+            places[token[1:]].add(place)
+    return places
 
 
-def _stands(tokens: Sequence[str], text: _Text) -> bool:
-    starts = text.places.get(tokens[0], ())
-    if len(tokens) == 1:
-        return bool(starts)
-    rest = [set(text.places.get(token, ())) for token in tokens[1:]]
+def _stands(phrase: Sequence[str], places: Mapping[str, AbstractSet[int]]) -> bool:
+    """Whether the words of `phrase` follow each other somewhere."""
+    first, *rest = (places.get(token, frozenset()) for token in phrase)
     return any(
-        all(start + step in places for step, places in enumerate(rest, start=1)) for start in starts
+        all(start + step in there for step, there in enumerate(rest, start=1)) for start in first
     )
-
-
-def _terms(node: Node, text: _Text) -> Iterator[str]:
-    """The terms of `node` that stand in `text` and are wanted there."""
-    match node:
-        case Words(term, _) | Piece(term):
-            if holds(node, text):
-                yield term
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _terms(part, text)
-        case From() | Lang() | Not():
-            return

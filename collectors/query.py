@@ -35,7 +35,11 @@ _UNSPACED = (
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WITHOUT_SPACES = re.compile(f"[{_UNSPACED}]")
-_TOKEN = re.compile(rf"[#@$]?[^\W{_UNSPACED}]+")
+SIGNS = "#@$"
+"""What may stand before a word and makes a tag, a handle or a share of it."""
+
+_TOKEN = re.compile(rf"[{SIGNS}]?[^\W{_UNSPACED}]+")
+_ASCII_TOKEN = re.compile(rf"[{SIGNS}]?\w+", re.ASCII)
 _GRAMMAR = r"""
     ?start: either
     ?either: every (_OR every)*
@@ -119,18 +123,23 @@ class Or:
     parts: tuple[Node, ...]
 
 
-Node = Words | Piece | From | Lang | Not | And | Or
+Leaf = Words | Piece | From | Lang
+"""What is true of a post or not."""
+
+Node = Leaf | Not | And | Or
 
 
 def normalise(text: str) -> str:
     """`text` as it is compared: NFKC, case folded, single spaces, no variation selectors."""
+    if text.isascii():  # most texts: NFKC and folding come to this, at a tenth of the time
+        return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.replace("\ufe0f", "").split())
 
 
 def tokens_of(normalised: str) -> list[str]:
     """The words of a normalised text, tags and handles with their sign."""
-    return _TOKEN.findall(normalised)
+    return (_ASCII_TOKEN if normalised.isascii() else _TOKEN).findall(normalised)
 
 
 def parse(query: str) -> Node:

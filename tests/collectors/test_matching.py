@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collectors.matching import Match, compile_queries
-from collectors.query import BadQuery, parse
+from collectors.query import BadQuery, normalise, parse, tokens_of
 from collectors.source import Post
 from tests.builders import NOON, an_author
 
@@ -199,3 +199,25 @@ def test_the_index_finds_exactly_what_brute_force_finds(
     text = " ".join(words).upper()
     found = matcher.match(a_post(text, author=an_author(handle=author, id="u9"))).queries
     assert set(found) == {name for name, tree in usable.items() if says(tree, words, author)}
+
+
+@given(st.lists(trees(), min_size=1, max_size=4), st.lists(st.lists(WORDS, max_size=8), max_size=8))
+def test_what_was_matched_before_changes_nothing(
+    asked: list[tuple[Any, ...]], said: list[list[str]]
+) -> None:
+    queries = {
+        f"q{number}": written(tree)
+        for number, tree in enumerate(asked)
+        if not complaint(written(tree), lambda query: compile_queries({"q": query}))
+    }
+    posts = [a_post(" ".join(words)) for words in said]
+    matcher = compile_queries(queries)
+    assert [matcher.match(post) for post in posts] == [
+        compile_queries(queries).match(post) for post in posts
+    ]
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_plain_text_is_read_as_all_other_text_is(text: str) -> None:
+    assert normalise(text + " é") == f"{normalise(text)} é".lstrip()
+    assert [*tokens_of(normalise(text)), "é"] == tokens_of(normalise(text + " é"))
