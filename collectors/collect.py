@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from collectors import cursors
-from collectors.cursors import Receipt
 from collectors.matching import Matcher
+from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Cursor, Gap, PlatformError, Post, Rejected, Source
 from earshot.db import Sessions
 from earshot.domain import TEXT_LIMIT, Mention, Op
@@ -121,7 +121,7 @@ class Collector:
         if idle and self.told_at and now - self.told_at < timedelta(seconds=HEALTH_EVERY_S):
             return
         with self.sessions.begin() as session:
-            new = cursors.write_receipts(session, self.brand, self.name, receipts, now)
+            new = write_receipts(session, self.brand, self.name, receipts, now)
             cursors.save_cursor(session, self.brand, self.name, part, batch.cursor, now)
             if state.failures:
                 self._note(session, "source.health", now, {"part": part, "state": "ok"})
@@ -167,7 +167,7 @@ class Collector:
         if changed or replying:
             with self.sessions.begin() as session:
                 ids = [f"{self.source.platform}:{post.native_id}" for post in changed]
-                threads = cursors.known_threads(session, self.brand, ids)
+                threads = known_threads(session, self.brand, ids)
                 ours = cursors.our_replies(session, self.brand, self.source.platform, replying)
         mentions: list[Mention] = []
         seen_here: dict[str, str] = {}

@@ -1,21 +1,18 @@
-"""SQL of the collectors: cursors, receipts, what is known already, and how sources fare."""
+"""SQL of the collectors: cursors, what is known already, and how sources fare."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from collectors.receipts import CHUNK
 from collectors.source import Cursor
 from earshot import db
-from earshot.tables import CursorRow, MentionRow, ReceiptRow, ReplyRow, SourceHealthRow
-
-CHUNK = 500
-"""How many values one IN-list holds."""
+from earshot.tables import CursorRow, MentionRow, ReplyRow, SourceHealthRow
 
 
 def load_cursor(session: Session, brand: str, source: str, part: str) -> Cursor | None:
@@ -34,48 +31,6 @@ def save_cursor(
     db.upsert(
         session, CursorRow, [row], key=("brand", "source", "part"), replace=("cursor", "saved_at")
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """Proof of collection: one revision of one mention, by one source."""
-
-    mention_id: str
-    revision: int
-    thread: str
-
-
-def write_receipts(
-    session: Session, brand: str, source: str, receipts: Collection[Receipt], now: datetime
-) -> int:
-    """Write the receipts that are not there yet; how many were new."""
-    day = now.date().isoformat()
-    rows = [
-        {
-            "brand": brand,
-            "mention_id": receipt.mention_id,
-            "revision": receipt.revision,
-            "source": source,
-            "thread": receipt.thread,
-            "day": day,
-        }
-        for receipt in sorted(set(receipts), key=lambda r: (r.mention_id, r.revision))
-    ]
-    return db.insert_new(session, ReceiptRow, rows)
-
-
-def known_threads(session: Session, brand: str, mention_ids: Sequence[str]) -> Mapping[str, str]:
-    """Of these mentions, the ones collected before, each with its thread."""
-    found: dict[str, str] = {}
-    for start in range(0, len(mention_ids), CHUNK):
-        rows = session.execute(
-            select(ReceiptRow.mention_id, ReceiptRow.thread).where(
-                ReceiptRow.brand == brand,
-                ReceiptRow.mention_id.in_(mention_ids[start : start + CHUNK]),
-            )
-        )
-        found.update((row.mention_id, row.thread) for row in rows)
-    return found
 
 
 def mentions_of_author(

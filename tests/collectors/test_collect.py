@@ -15,8 +15,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from collectors.collect import BACKOFF_S, IN_THREAD, OWN, Collector, run
-from collectors.cursors import Receipt, write_receipts
 from collectors.matching import compile_queries
+from collectors.receipts import Receipt, write_receipts
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
 from earshot import db
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op

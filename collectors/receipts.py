@@ -1,0 +1,65 @@
+"""SQL of receipts: what was collected, written with the cursor that covers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from earshot.tables import ReceiptRow
+
+CHUNK = 500
+"""How many values one IN-list holds."""
+
+
+class Receipt(NamedTuple):
+    """Proof of collection: one revision of one mention, by one source."""
+
+    mention_id: str
+    revision: int
+    thread: str
+
+
+_COLUMNS = "(brand, source, day, mention_id, revision, thread)"
+_SQLITE = f"insert or ignore into receipt {_COLUMNS} values (?, ?, ?, ?, ?, ?)"  # noqa: S608 -- our own words
+_POSTGRESQL = (
+    f"insert into receipt {_COLUMNS} select %s, %s, %s, * from"  # noqa: S608 -- our own words
+    " unnest(%b::varchar[], %b::bigint[], %b::varchar[]) on conflict do nothing"
+)
+"""One statement a batch: a statement a row costs the client five times as much."""
+
+
+def write_receipts(
+    session: Session, brand: str, source: str, receipts: Iterable[Receipt], now: datetime
+) -> int:
+    """Write the receipts that are not there yet; how many were new."""
+    # In one order everywhere, so that two collectors never wait for each other in a circle.
+    ordered = sorted(set(receipts))
+    if not ordered:
+        return 0
+    shared = (brand, source, now.date().isoformat())
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        columns = (list(column) for column in zip(*ordered, strict=True))
+        result = connection.exec_driver_sql(_POSTGRESQL, (*shared, *columns))
+    else:
+        rows = [(*shared, *receipt) for receipt in ordered]
+        result = connection.exec_driver_sql(_SQLITE, rows)
+    return result.rowcount
+
+
+def known_threads(session: Session, brand: str, mention_ids: Sequence[str]) -> Mapping[str, str]:
+    """Of these mentions, the ones collected before, each with its thread."""
+    found: dict[str, str] = {}
+    for start in range(0, len(mention_ids), CHUNK):
+        rows = session.execute(
+            select(ReceiptRow.mention_id, ReceiptRow.thread).where(
+                ReceiptRow.brand == brand,
+                ReceiptRow.mention_id.in_(mention_ids[start : start + CHUNK]),
+            )
+        )
+        found.update((row.mention_id, row.thread) for row in rows)
+    return found
