@@ -70,7 +70,10 @@ def undo() -> Answer:
 
 
 def _items() -> list[tuple[int, int]]:
-    """The items of a form as pairs of id and version."""
+    """The items of a form as pairs of id and version.
+
+    In the order of their ids, so that two who act on the same items wait in one direction.
+    """
     pairs = []
     for part in request.form.getlist("item"):
         number, _sep, version = part.partition(":")
@@ -80,7 +83,7 @@ def _items() -> list[tuple[int, int]]:
             abort(400)
     if not 0 < len(pairs) <= AT_ONCE:
         abort(400)
-    return pairs
+    return sorted(pairs)
 
 
 def _verdict() -> Verdict:

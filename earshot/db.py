@@ -158,6 +158,14 @@ def explain(error: DBAPIError, url: str) -> DatabaseError:
     return DatabaseError(f"database {where}: {said}; {remedy}")
 
 
+def in_the_way(error: DBAPIError) -> bool:
+    """Whether another transaction was in the way of this one: it may be tried again.
+
+    PostgreSQL gives one of two up that wait for each other, and one that can't be serialized.
+    """
+    return getattr(error.orig, "sqlstate", "") in ("40001", "40P01")
+
+
 _REMEDIES = {
     "disk is full": "free space on its disk; nothing was lost, the work is taken up again",
     "no space left": "free space on its disk; nothing was lost, the work is taken up again",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from earshot import db
 from earshot.db import Sessions
 from earshot.domain import Classified
 from earshot.lifecycle import Stale
@@ -20,9 +21,6 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 """How often a batch is tried when another process was in its way."""
-
-_IN_THE_WAY = frozenset({"40001", "40P01"})
-"""PostgreSQL's SQLSTATE for a serialization failure and a deadlock."""
 
 
 class Router:
@@ -73,4 +71,4 @@ def _in_the_way(error: Exception) -> bool:
     """Whether another process caused this: the next attempt sees what it did."""
     if isinstance(error, Stale | IntegrityError):
         return True
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _IN_THE_WAY
+    return isinstance(error, DBAPIError) and db.in_the_way(error)

@@ -11,12 +11,12 @@ from functools import partial
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from earshot import dead_letters, lifecycle
+from earshot import db, dead_letters, lifecycle
 from earshot.db import Sessions
 from earshot.domain import ItemState
 from earshot.lifecycle import Change, Forbidden, Stale
 from earshot.log import Log
-from earshot.telemetry import Metrics
+from earshot.metrics import Metrics
 from earshot.topics import TOPICS
 from router import bury, claims, situation, timers
 from router.policy import Policy
@@ -29,9 +29,6 @@ THOROUGH_EVERY = timedelta(seconds=10)
 
 POLL_S = 0.1
 """How long each tick listens for dead letters; a Kafka group needs some time to form."""
-
-_IN_THE_WAY = frozenset({"40001", "40P01"})
-"""PostgreSQL's SQLSTATE for a serialization failure and a deadlock."""
 
 
 @dataclass(slots=True)
@@ -129,7 +126,7 @@ def _won(sessions: Sessions, act: Callable[[Session], object], report: TickRepor
         report.lost += 1
         return False
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", "") not in _IN_THE_WAY:
+        if not db.in_the_way(error):
             raise
         report.lost += 1
         return False
@@ -165,6 +162,7 @@ def run(
             report = tick(sessions, policies, now, thorough=thorough)
             metrics.add("offers_made", report.offered)
             metrics.add("offers_taken_back", report.timed_out + report.absent)
+            metrics.observe("step_seconds", (clock() - now).total_seconds())
             for grave in graves:
                 while bury.bury_step(grave, sessions, now, POLL_S) == bury.AT_ONCE:
                     continue

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from earshot import db, lifecycle
+from earshot import db, lifecycle, rollups
 from earshot.domain import ItemState
 from earshot.lifecycle import HELD, NEXT, OPEN, Change, Forbidden, Stale, move, slot_of, slot_start
 from earshot.tables import BacklogRow, EventRow, ItemRow
@@ -49,6 +49,7 @@ def recount(session: Session) -> Counter[tuple[Any, ...]]:
 
 
 def backlog(session: Session) -> dict[tuple[Any, ...], int]:
+    rollups.write(session)
     rows = session.execute(select(*(getattr(BacklogRow, n) for n in COUNTED), BacklogRow.n))
     return {tuple(row)[:-1]: row.n for row in rows}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +13,7 @@ from sqlalchemy import Engine, func, select
 
 from earshot import db, rollups
 from earshot.histogram import ZERO_BUCKET, bucket
-from earshot.rollups import ClosedClock, close_clock
+from earshot.rollups import ClosedClock, VolumeKey, close_clock
 from earshot.tables import BacklogRow, ClockRow, ResponseRow, VolumeRow
 from tests.builders import NOON
 from tests.rows import add_item, an_item, database
@@ -80,6 +82,7 @@ def test_a_promise_is_kept_until_its_last_moment(
     )
     with db.open_sessions(engine).begin() as session:
         close_clock(session, clock)
+    with db.open_sessions(engine).begin() as session:
         row = session.scalars(select(ResponseRow)).one()
     assert row.met is met
     assert row.bucket == (bucket(stopped_s) if stopped_s > 0 else ZERO_BUCKET)
@@ -101,6 +104,49 @@ def test_a_backlog_count_that_reaches_zero_is_gone(engine: Engine) -> None:
         before = session.scalar(select(func.count()).select_from(BacklogRow))
         rollups.count_backlog(session, {key: 2})
         rollups.count_backlog(session, {key: -1})
+    with db.open_sessions(engine).begin() as session:
         assert session.scalar(select(BacklogRow.n).where(BacklogRow.slot == 5)) == 1
         rollups.count_backlog(session, {key: -1})
+    with db.open_sessions(engine).begin() as session:
         assert session.scalar(select(func.count()).select_from(BacklogRow)) == before
+
+
+def test_what_a_savepoint_or_a_transaction_takes_back_is_not_counted(engine: Engine) -> None:
+    kept, undone = ("acme", 1, "sim", "a", "neutral"), ("acme", 1, "sim", "b", "neutral")
+    sessions = db.open_sessions(engine)
+    with sessions.begin() as session:
+        rollups.count_volume(session, {kept: 1})
+        savepoint = session.begin_nested()
+        rollups.count_volume(session, {undone: 1})
+        savepoint.rollback()
+        with session.begin_nested():
+            rollups.count_volume(session, {kept: 2})
+    with sessions() as session:
+        rollups.count_volume(session, {undone: 1})
+        session.rollback()
+        session.commit()
+    with sessions.begin() as session:
+        rows = session.scalars(select(VolumeRow)).all()
+        assert [(row.topic, row.n) for row in rows] == [("a", 3)]
+
+
+@pytest.mark.services
+def test_transactions_that_count_in_opposite_order_do_not_wait_for_each_other(
+    new_postgres_database: str,
+) -> None:
+    engine = database(new_postgres_database)
+    keys = [("acme", 1, "sim", topic, "neutral") for topic in "ab"]
+    both = threading.Barrier(2)
+
+    def count(order: list[VolumeKey]) -> None:
+        with db.open_sessions(engine).begin() as session:
+            for key in order:
+                rollups.count_volume(session, {key: 1})
+                both.wait(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(count, order) for order in (keys, keys[::-1])]:
+            done.result(60)
+    with db.open_sessions(engine).begin() as session:
+        assert session.scalars(select(VolumeRow.n)).all() == [2, 2]
+    engine.dispose()
