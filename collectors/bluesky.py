@@ -49,7 +49,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import never_sent
+from collectors.transport import MISREAD, never_sent
 
 _BATCH = 1_000
 _WAIT_S = 1.0
@@ -214,7 +214,7 @@ class BlueskyResponder:
             )
         except XrpcError as error:
             return _classify(error)
-        except (requests.RequestException, KeyError, TypeError) as error:
+        except (requests.RequestException, *MISREAD) as error:
             if never_sent(error):
                 return Refused(reason="Bluesky could not be reached", permanent=False)
             return Unknown(reason=f"no clear answer from Bluesky ({type(error).__name__})")
@@ -236,7 +236,7 @@ class BlueskyResponder:
             raise PlatformError(
                 f"Bluesky thread: the server refused ({error})", retry_after_s=error.wait_s
             ) from error
-        except (requests.RequestException, KeyError, TypeError, ValueError) as error:
+        except (requests.RequestException, *MISREAD) as error:
             raise PlatformError(f"Bluesky thread: no answer ({type(error).__name__})") from error
         return Thread(gone=gone, text=text, posts=sorted(below.values(), key=lambda post: post.at))
 

@@ -7,20 +7,30 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection, reconnect
 from websockets.typing import Subprotocol
 
 from collectors.bluesky_posts import POSTS
 from collectors.bounds import utc_now
 from collectors.config import SourceConfig
 from collectors.source import PlatformError
-from collectors.transport import CONNECT_TIMEOUT_S, retry_after_s
+from collectors.transport import (
+    CONNECT_TIMEOUT_S,
+    MISREAD,
+    PlatformSession,
+    json_of,
+    retry_after_s,
+)
 
 _STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
 _STREAM_V1 = "/subscribe"
 _CLOSE_TIMEOUT_S = 0.5
 """Nothing that is still on its way matters: it is read again behind the cursor."""
+FRAME_LIMIT = 1 << 20
+"""The longest frame, in bytes, once unpacked: a post has at most 100,000."""
 _TOO_MANY = 429
+_NAME_LIMIT = 100
+"""The longest name of an error that is passed on: it comes from outside, and is shown."""
 _SERVER_ERROR = 500
 
 
@@ -54,6 +64,13 @@ class CursorTooOld(Exception):
     """The stream no longer holds what comes after the cursor."""
 
 
+class _Direct(reconnect):
+    """A connection that takes no redirect: the stream comes from the operator's endpoint."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
     """A connection that sends every post and account event from `cursor` on.
 
@@ -68,13 +85,13 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
     query["cursor"] = [str(cursor)]
     address = f"{config.endpoint.rstrip('/')}{path}?{urlencode(query, doseq=True)}"
     try:
-        return connect(
+        stream = _Direct(
             address,
             subprotocols=subprotocols,
             open_timeout=CONNECT_TIMEOUT_S,
             close_timeout=_CLOSE_TIMEOUT_S,
-            legacy=True,
-        )
+            max_size=FRAME_LIMIT,
+        ).connect()
     except InvalidStatus as error:
         if b"CursorTooOld" in (error.response.body or b""):
             raise CursorTooOld from error
@@ -88,6 +105,8 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
         raise PlatformError(
             f"Jetstream {config.endpoint}: no connection ({type(error).__name__})"
         ) from error
+    stream.pending_legacy_warning = False  # we go without its reconnecting: the cursor is ours
+    return stream
 
 
 class XrpcError(Exception):
@@ -95,8 +114,8 @@ class XrpcError(Exception):
 
     def __init__(self, response: requests.Response) -> None:
         try:
-            self.name = str(response.json().get("error", ""))
-        except (ValueError, AttributeError):
+            self.name = str(json_of(response).get("error", ""))[:_NAME_LIMIT]
+        except (requests.RequestException, AttributeError):
             self.name = ""
         self.status = response.status_code
         self.wait_s = retry_after_s(response.headers, utc_now(), "ratelimit-reset")
@@ -116,7 +135,7 @@ class Pds:
 
     def __init__(self, config: BlueskyConfig) -> None:
         self._config = config
-        self._http = requests.Session()
+        self._http = PlatformSession(config.timeout_s)
         self._session: dict[str, Any] = {}
 
     @property
@@ -161,7 +180,7 @@ class Pds:
                 permanent=not busy,
                 retry_after_s=error.wait_s,
             ) from error
-        except (requests.RequestException, KeyError, TypeError) as error:
+        except (requests.RequestException, *MISREAD) as error:
             raise SignInFailed(
                 f"signing in to {self._config.service} got no answer ({type(error).__name__})"
             ) from error
@@ -171,7 +190,7 @@ class Pds:
             nsid = "com.atproto.server.refreshSession"
             made = self._ask("POST", nsid, self._session["refreshJwt"])
             self._session |= {name: made[name] for name in ("accessJwt", "refreshJwt")}
-        except (XrpcError, requests.RequestException, KeyError, TypeError):
+        except (XrpcError, requests.RequestException, *MISREAD):
             self._session = {}
             self._sign_in()
 
@@ -181,9 +200,8 @@ class Pds:
             f"{self._config.service.rstrip('/')}/xrpc/{nsid}",
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=(CONNECT_TIMEOUT_S, self._config.timeout_s),
-            allow_redirects=False,
             **kwargs,
         )
         if not response.ok or response.is_redirect:
             raise XrpcError(response)
-        return response.json()
+        return json_of(response)

@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from collectors.bounds import RAW_LIMIT, clean_name, clean_text, clean_url, utc_time
+from collectors.bounds import EARLIEST, RAW_LIMIT, clean_name, clean_text, clean_url, utc_time
 from collectors.resume import Row
 from collectors.source import Post, Rejected, Seen
+from collectors.transport import MISREAD
 from earshot.domain import TOMBSTONE, Author, Op
 
 POSTS = "app.bsky.feed.post"
@@ -63,14 +64,7 @@ def read_event(frame: str | bytes) -> Event:
             kind=payload["kind"],
             row=_row(payload),
         )
-    except (
-        msgspec.DecodeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
+    except (msgspec.DecodeError, *MISREAD) as error:
         raise BadFrame(raw, f"{type(error).__name__} {error}") from error
 
 
@@ -100,7 +94,8 @@ def parse(commit: Mapping[str, Any]) -> Post:
     """A post made, changed or deleted. Raises KeyError and the like.
 
     A record's own time is its author's word: it is believed only where it is not later than
-    the server's (the AppView does the same). `address` holds what a reply must point at.
+    the server's (the AppView does the same), nor absurd. `address` holds what a reply must
+    point at.
     """
     did, rkey, at = str(commit["did"]), str(commit["rkey"]), commit["at"]
     uri = f"at://{did}/{POSTS}/{rkey}"
@@ -134,9 +129,10 @@ def parse(commit: Mapping[str, Any]) -> Post:
 
 def _published(told: str, at: datetime) -> datetime:
     try:
-        return min(utc_time(told), at)
+        made = min(utc_time(told), at)
     except (ValueError, TypeError, OverflowError):
         return at
+    return made if made >= EARLIEST else at
 
 
 def _deletion(native_id: str, author: Author, url: str, at: datetime) -> Post:

@@ -1,16 +1,33 @@
-"""What outside text and links may look like before they go on: bounded, and never trusted."""
+"""What outside text, ids and links may be before they go on: bounded, and never trusted. Pure.
+
+A platform's parser cleans what people wrote; `flaw` is the wall behind every parser. What
+passes it can be stored by both databases, indexed, counted with, and written into a header.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from earshot.domain import TEXT_LIMIT
+from collectors.source import Batch, Post, Rejected
+from earshot.domain import TEXT_LIMIT, TOMBSTONE
 
 NAME_LIMIT = 200
 URL_LIMIT = 2_000
 RAW_LIMIT = 64_000
 """The longest raw record kept of what could not be parsed, in bytes."""
+ID_LIMIT = 1_000
+"""The longest id, in bytes: PostgreSQL indexes no more than 2,704 in a row."""
+LANG_LIMIT = 35
+"""The longest language tag (RFC 5646, 4.4.1)."""
+REASON_LIMIT = 1_000
+_ADDRESS_LIMIT = 20
+_REACH_LIMIT = 2**63 - 1
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No platform has older posts; calendars and counters are not made for the year 1."""
+_AHEAD = timedelta(days=1)
+"""How far a platform's clock may be ahead of ours."""
 
 
 def clean_text(raw: str, limit: int = TEXT_LIMIT) -> str:
@@ -33,6 +50,78 @@ def clean_url(raw: str) -> str:
     except ValueError:
         return ""
     return raw if parts.scheme in {"http", "https"} and parts.netloc else ""
+
+
+def clean_id(raw: str) -> str:
+    """`raw` if it can be an id: short and printable; else the empty string."""
+    return raw if raw.isprintable() and len(raw.encode()) <= ID_LIMIT else ""
+
+
+def clean_reason(raw: str) -> str:
+    """Why something was refused, on one line: it may quote what was refused."""
+    return clean_text(" ".join(raw[: REASON_LIMIT * 4].split()), REASON_LIMIT)
+
+
+def flaw(post: Post, now: datetime) -> str:
+    """What is wrong with a parsed post; the empty string when it may go on."""
+    author = post.author
+    ids = {
+        "native_id": post.native_id,
+        "thread": post.thread,
+        "parent": post.parent,
+        "author.id": author.id,
+        **{f"address.{name}": value for name, value in post.address.items()},
+    }
+    words = {
+        "author.name": (author.name, NAME_LIMIT),
+        "author.handle": (author.handle, NAME_LIMIT),
+        "author.url": (author.url, URL_LIMIT),
+        "url": (post.url, URL_LIMIT),
+        "text": (post.text[:TEXT_LIMIT], TEXT_LIMIT),  # a longer one is cut, not refused
+        "lang": (post.lang, LANG_LIMIT),
+        "reply_bar": (post.reply_bar, REASON_LIMIT),
+    }
+    numbers = {"author.reach": (author.reach, _REACH_LIMIT), "revision": (post.revision, TOMBSTONE)}
+    found = [name for name, value in ids.items() if not _is_id(value)]
+    found += [name for name, (value, limit) in words.items() if not _is_text(value, limit)]
+    found += [name for name, (value, limit) in numbers.items() if not _is_count(value, limit)]
+    if not post.native_id:
+        found.append("native_id")
+    if len(post.address) > _ADDRESS_LIMIT:
+        found.append("address")
+    if not EARLIEST <= post.published_at <= now + _AHEAD:
+        found.append("published_at")
+    return f"out of bounds: {', '.join(found)}" if found else ""
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and (not value or bool(clean_id(value)))
+
+
+def _is_text(value: object, limit: int) -> bool:
+    return isinstance(value, str) and value == clean_text(value, limit)
+
+
+def _is_count(value: object, limit: int) -> bool:
+    return type(value) is int and 0 <= value <= limit
+
+
+def sound(batch: Batch, now: datetime) -> Batch:
+    """`batch` with every flawed post among its rejected ones, under an id only if it has one."""
+    flaws = [flaw(post, now) for post in batch.posts]
+    if not any(flaws):
+        return batch
+    bad = [
+        Rejected(
+            raw=repr(post).encode("utf-8", "backslashreplace")[:RAW_LIMIT],
+            reason=reason,
+            native_id=post.native_id if _is_id(post.native_id) else "",
+        )
+        for post, reason in zip(batch.posts, flaws, strict=True)
+        if reason
+    ]
+    good = [post for post, reason in zip(batch.posts, flaws, strict=True) if not reason]
+    return replace(batch, posts=good, rejected=[*batch.rejected, *bad])
 
 
 def utc_time(raw: str) -> datetime:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import requests
 from praw.exceptions import PRAWException, RedditAPIException
 from prawcore.exceptions import (
     BadJSON,
@@ -31,13 +30,11 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import never_sent
+from collectors.transport import MISREAD, PlatformSession, never_sent
 
 _PAGE = 100
 _LIMITS = (Limit(name="client", requests=100, per_s=60.0),)
 _WINDOW_S = 600.0
-_MISREAD = (KeyError, ValueError, AssertionError)
-"""What praw raises on headers and answers that are not Reddit's."""
 
 
 class RedditSource:
@@ -59,7 +56,7 @@ class RedditSource:
             if config.inbox
             else {"comments": f"r/{joined}/comments/", "submissions": f"r/{joined}/new/"}
         )
-        self._session = requests.Session()
+        self._session = PlatformSession(config.timeout_s)
         self._reddit = connect(config, self._session)
 
     def parts(self) -> Sequence[str]:
@@ -106,7 +103,7 @@ class RedditResponder:
                 "or leave this source without answers"
             )
         self._username = config.username
-        self._session = requests.Session()
+        self._session = PlatformSession(config.timeout_s)
         self._reddit = connect(config, self._session)
 
     def send(self, answer: Answer) -> Outcome:
@@ -118,9 +115,12 @@ class RedditResponder:
             if error.__cause__ and never_sent(error.__cause__):
                 return Refused(reason="Reddit could not be reached", permanent=False)
             return Unknown(reason=f"no clear answer from Reddit ({error})")
-        except (PrawcoreException, PRAWException, *_MISREAD) as error:
+        except (PrawcoreException, PRAWException, *MISREAD) as error:
             return _classify(error)
-        return _outcome(body)
+        try:
+            return _outcome(body)
+        except (OSError, *MISREAD) as error:
+            return _classify(error)
 
     def read(self, answer: Answer) -> Thread:
         """The post to answer, the comments below it, and our own newest ones in the thread."""

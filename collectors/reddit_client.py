@@ -29,7 +29,7 @@ from prawcore.exceptions import (
 from collectors.bounds import utc_now
 from collectors.config import SourceConfig, require
 from collectors.source import PlatformError
-from collectors.transport import retry_after_s
+from collectors.transport import MISREAD, retry_after_s
 
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
@@ -132,7 +132,7 @@ def reading(what: str) -> Iterator[None]:
         yield
     except (PrawcoreException, PRAWException, Unanswered, AssertionError) as error:
         raise explain(error, what) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, *MISREAD) as error:
         raise PlatformError(
             f"Reddit {what}: not Reddit's answer ({type(error).__name__})"
         ) from error

@@ -1,8 +1,13 @@
-"""HTTP for the client libraries: time-outs, another address, and what a failure proves."""
+"""HTTP for the client libraries: bounds, another address, and what a failure proves.
+
+Every request to a platform goes through a `PlatformSession`. What it reaches is the host that
+the library or the operator named: nothing that came from outside is ever an address here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,23 +15,110 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 CONNECT_TIMEOUT_S = 5.0
 
+BODY_LIMIT = 32 << 20
+"""The longest answer read, in bytes, once unpacked: no listing of a platform comes near it."""
 
-class RelayAdapter(HTTPAdapter):
-    """Sends every request to `endpoint`, and gives each a time-out if it has none.
+MISREAD = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    AssertionError,
+    RecursionError,
+)
+"""What a library or a parser raises on an answer that is JSON, but not the platform's."""
 
-    For libraries that name their host in the code and wait for ever. A request is signed
+_CHUNK = 1 << 16
+
+
+class OversizedAnswer(requests.RequestException):
+    """A platform's answer was longer than `BODY_LIMIT`, or took longer than it may."""
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Gives each request a time-out if it has none, and reads its answer whole within bounds.
+
+    A time-out of requests is for each single read: a server that sends a byte now and then
+    would hold a process for ever, and a few packed kilobytes can unpack to all its memory.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout = (CONNECT_TIMEOUT_S, timeout_s)
+        super().__init__()
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """The answer, read. Raises OversizedAnswer, and what requests raises."""
+        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
+        response = super().send(request, *args, **{**kwargs, "stream": True})
+        try:
+            body = b"".join(_bounded(response, time.monotonic() + self._timeout[1]))
+        except BaseException:
+            response.close()
+            raise
+        response._content = body  # noqa: SLF001 -- where Response.content looks first
+        return response
+
+
+def _bounded(response: requests.Response, until: float) -> Iterator[bytes]:
+    """The unpacked body as it arrives. Errors are those that requests makes of them."""
+    size = 0
+    try:
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise OversizedAnswer(f"the answer is longer than {BODY_LIMIT} bytes")
+            if time.monotonic() > until:
+                raise OversizedAnswer("the answer came too slowly to be waited for")
+            yield chunk
+    except ProtocolError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from error
+
+
+class PlatformSession(requests.Session):
+    """A session whose every answer is bounded, and which goes nowhere that an answer says.
+
+    requests would follow a redirect to any host, over plain HTTP too, and repeat a form with
+    its passwords there. No API that we use redirects: one that does is an error to be shown.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter(timeout_s))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: requests asks here where to go on."""
+        return None
+
+
+class RelayAdapter(BoundedAdapter):
+    """Sends every request to `endpoint`.
+
+    For libraries that name their host in the code. A request is signed
     before it comes here, so an OAuth 1 signature still speaks of the original address: a
     relay in front of the platform needs no secret.
     """
 
     def __init__(self, endpoint: str, timeout_s: float) -> None:
         self._endpoint = endpoint.rstrip("/")
-        self._timeout = (CONNECT_TIMEOUT_S, timeout_s)
-        super().__init__()
+        super().__init__(timeout_s)
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -34,8 +126,15 @@ class RelayAdapter(HTTPAdapter):
         parts = urlsplit(request.url or "")
         query = f"?{parts.query}" if parts.query else ""
         request.url = f"{self._endpoint}{parts.path}{query}"
-        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
         return super().send(request, *args, **kwargs)
+
+
+def json_of(response: requests.Response) -> Any:
+    """The answer as JSON. Raises requests' InvalidJSONError, also for one nested without end."""
+    try:
+        return response.json()
+    except RecursionError as error:
+        raise requests.exceptions.InvalidJSONError("the answer is nested too deeply") from error
 
 
 def never_sent(error: BaseException) -> bool:

@@ -27,7 +27,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import never_sent, retry_after_s
+from collectors.transport import MISREAD, never_sent, retry_after_s
 from collectors.x_client import NO_CREDIT, XConfig, connect, reading
 
 _OVERLAP = 10
@@ -158,13 +158,7 @@ class XResponder:
             if never_sent(error):
                 return Refused(reason="X could not be reached", permanent=False)
             return Unknown(reason=f"no answer from X ({type(error).__name__})")
-        except (
-            tweepy.TweepyException,
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-        ) as error:
+        except (tweepy.TweepyException, *MISREAD) as error:
             return Unknown(reason=f"X's answer can't be read ({type(error).__name__})")
         return Sent(native_id=made_id, url=f"https://x.com/i/status/{made_id}")
 

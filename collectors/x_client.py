@@ -1,7 +1,7 @@
 """The connection to X: its settings, tweepy made fit to use, and what its errors mean.
 
-tweepy signs, pages and knows the routes. It has no time-out, and its host is fixed: the
-adapter in `collectors.transport` mends both. Its answers are taken as plain dictionaries.
+tweepy signs, pages and knows the routes. It has no time-out, follows redirects, and its host
+is fixed: `collectors.transport` mends these. Its answers are taken as plain dictionaries.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import tweepy
 
 from collectors.config import SourceConfig, require
 from collectors.source import PlatformError
-from collectors.transport import RelayAdapter, retry_after_s
+from collectors.transport import MISREAD, PlatformSession, RelayAdapter, retry_after_s
 from collectors.x_posts import Account
 
 NO_CREDIT = 402
-_MISREAD = (ValueError, TypeError, AttributeError)
-"""What tweepy raises when the answer is JSON, but not X's."""
 
 
 class XConfig(SourceConfig, frozen=True, kw_only=True):
@@ -89,6 +87,7 @@ def connect(config: XConfig) -> tweepy.Client:
         return_type=dict,
         wait_on_rate_limit=False,
     )
+    client.session = PlatformSession(config.timeout_s)
     client.session.mount("https://", RelayAdapter(config.endpoint, config.timeout_s))
     return client
 
@@ -102,7 +101,7 @@ def reading(what: str, now: Callable[[], datetime]) -> Iterator[None]:
         raise explain(error, what, now()) from error
     except (tweepy.TweepyException, requests.RequestException) as error:
         raise PlatformError(f"X {what}: no answer ({type(error).__name__})") from error
-    except _MISREAD as error:
+    except MISREAD as error:
         raise PlatformError(f"X {what}: the answer is not X's ({type(error).__name__})") from error
 
 

@@ -1,0 +1,1 @@
+"""Attacks, one file a threat of SECURITY.md. Each was seen to succeed once without its guard."""
