@@ -26,7 +26,7 @@ from earshot.db import Sessions
 from earshot.domain import TEXT_LIMIT, Mention, Op
 from earshot.lifecycle import record
 from earshot.log import Producer
-from earshot.telemetry import Metrics
+from earshot.metrics import Metrics
 from earshot.topics import MENTIONS
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,9 @@ class Collector:
 
     def __post_init__(self) -> None:
         self.parts = {part: PartState() for part in self.source.parts()}
+        self._well(self.clock())
+        for name in ("source_errors", "source_gaps", "posts_rejected"):
+            self.metrics.add(name, 0, of=self.name)
 
     def step(self) -> datetime:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
@@ -98,6 +101,11 @@ class Collector:
         self.parts[part] = PartState(
             cursor=batch.cursor, loaded=True, due_at=self.clock() + timedelta(seconds=rest)
         )
+        if not any(state.failures for state in self.parts.values()):
+            self._well(self.clock())
+
+    def _well(self, at: datetime) -> None:
+        self.metrics.set("source_polled_timestamp_seconds", at.timestamp(), of=self.name)
 
     def _carry(self, part: str, batch: Batch) -> None:
         """Make a batch durable: first in the log, then receipts and cursor in one transaction."""
@@ -283,6 +291,7 @@ class Collector:
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
+        self.metrics.add("source_gaps", of=self.name)
         logger.warning("gap", extra={"source": self.name, "part": part, "reason": gap.reason})
         after = {"part": part, "since": gap.since, "until": gap.until}
         self._note(session, "source.gap", now, after, gap.reason)

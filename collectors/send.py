@@ -21,7 +21,7 @@ from collectors.source import PlatformError, Responder, Sent, Thread
 from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
 from earshot.db import Sessions
 from earshot.domain import ReplyState
-from earshot.telemetry import Metrics
+from earshot.metrics import CounterName, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,14 @@ BATCH = 20
 
 CALL_S = 20.0
 """The longest that reading and sending may take in all: less lease than this is too little."""
+
+
+REPLY_COUNTERS: tuple[CounterName, ...] = (
+    "replies_sent",
+    "replies_confirmed",
+    "replies_unknown",
+    "replies_failed",
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +52,20 @@ class Sender:
     lease_s: float
     confirm_after_s: float
 
+    def __post_init__(self) -> None:
+        for source in self.responders:
+            for name in REPLY_COUNTERS:
+                self.metrics.add(name, 0, of=source)
+
     def tick(self) -> int:
         """Take up what is due; how many replies that were. Raises what the database raises."""
         now = self.clock()
         with self.sessions.begin() as session:
             ids = outbox.due(session, list(self.responders), now, BATCH)
-        return sum(self._take_up(reply_id) for reply_id in ids)
+        taken = sum(self._take_up(reply_id) for reply_id in ids)
+        if taken:
+            self.metrics.observe("step_seconds", (self.clock() - now).total_seconds())
+        return taken
 
     def _take_up(self, reply_id: int) -> bool:
         with self.sessions.begin() as session:

@@ -24,6 +24,7 @@ from dashboard import (
     reply_pages,
     security,
     static_urls,
+    traffic,
     triage,
     triage_acts,
     words,
@@ -32,6 +33,7 @@ from dashboard.desk import EXTENSION, Desk, WebSettings
 from dashboard.numbers import ColumnNumber
 from earshot.brand import Brand
 from earshot.db import Sessions
+from earshot.metrics import Metrics
 
 PAGES = (
     home.pages,
@@ -57,20 +59,24 @@ def create_app(
     brands: Mapping[str, Brand],
     web: WebSettings,
     clock: Callable[[], datetime],
+    metrics: Metrics | None = None,
 ) -> Flask:
     """The desk as a WSGI application.
 
     `sessions` write and `readers` only read the database; `brands` maps a slug to what its
-    operator wrote; `clock` answers the time now, aware and in UTC.
+    operator wrote; `clock` answers the time now, aware and in UTC. `metrics` counts what is
+    asked and answered.
     """
+    metrics = metrics or Metrics("serve")
     app = Flask(__name__)
     app.extensions[EXTENSION] = Desk(
-        sessions=sessions, readers=readers, brands=brands, web=web, clock=clock
+        sessions=sessions, readers=readers, brands=brands, web=web, clock=clock, metrics=metrics
     )
     app.jinja_options["undefined"] = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.url_map.converters["int"] = ColumnNumber
+    traffic.set_up(app, metrics)
     errors.set_up(app)
     security.set_up(app, secret_key=web.secret_key, secure_cookies=web.secure_cookies)
     words.set_up(app)

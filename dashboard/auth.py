@@ -112,6 +112,7 @@ def sign_in() -> Answer:
     address = request.remote_addr or ""
     pause = throttle.wait(address, email, now)
     if pause:
+        desk().metrics.add("sign_ins", of="throttled")
         seconds = int(pause.total_seconds()) + 1
         message = _("Too many attempts. Try again in %(seconds)d s.", seconds=seconds)
         return _refuse(email, message, 429)
@@ -124,8 +125,10 @@ def sign_in() -> Answer:
     right = verify(request.form.get("password", ""), person.password_hash if person else "")
     if person is None or not right:
         throttle.failed(address, email, now)
+        desk().metrics.add("sign_ins", of="wrong")
         return _refuse(email, _("E-mail or password is wrong."), 422)
     throttle.succeeded(address, email)
+    desk().metrics.add("sign_ins", of="right")
     return _enter(person.id, now)
 
 

@@ -14,6 +14,7 @@ from dashboard.permissions import Permission
 from earshot.brand import Brand
 from earshot.db import Sessions
 from earshot.domain import Role
+from earshot.metrics import Metrics
 
 EXTENSION = "earshot"
 
@@ -40,6 +41,7 @@ class Desk:
     brands: Mapping[str, Brand]
     web: WebSettings
     clock: Callable[[], datetime]
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,10 @@ from gunicorn.app.base import BaseApplication
 from dashboard import create_app, live
 from earshot import connect, db
 from earshot.brand import Brand
+from earshot.metrics import Metrics
 from earshot.role import ROLES, die_with_parent
 from earshot.settings import Settings, Web
-from earshot.telemetry import HealthServer, Metrics, Probe, set_up_logging
+from earshot.telemetry import HealthServer, Probe, set_up_logging
 
 _SECRET_BYTES = 32
 _GRACE_S = 5
@@ -63,6 +64,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, settings: Settings, brands: Mapping[str, Brand]) -> None:
         self._settings = settings
         self._brands = brands
+        self._metrics = Metrics("serve")
         super().__init__()
 
     def load_config(self) -> None:
@@ -95,6 +97,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             brands=self._brands,
             web=web,
             clock=lambda: datetime.now(UTC),
+            metrics=self._metrics,
         )
 
     def _start(self, worker: Any) -> None:
@@ -103,7 +106,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         probe = Probe(time.monotonic, stuck_after_s=float("inf"))
         probe.step_done()
         port = telemetry.port and telemetry.port + ROLES.index("serve")
-        HealthServer(telemetry.host, port, probe, Metrics("serve"))
+        self._metrics.follow_disk(self._settings.home_path)
+        HealthServer(telemetry.host, port, probe, self._metrics)
         _stop_streams_on_term()
 
 

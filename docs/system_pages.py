@@ -9,9 +9,9 @@ import click
 from dashboard.permissions import GRANTS, Permission
 from docs.operator_pages import table
 from earshot.cli import main
+from earshot.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from earshot.role import ROLES
 from earshot.settings import Telemetry
-from earshot.telemetry import COUNTERS, GAUGES, HISTOGRAMS
 from earshot.topics import TOPICS
 
 _WIDTH = 90

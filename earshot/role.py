@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from earshot.metrics import Metrics
 from earshot.settings import Settings, SettingsError
-from earshot.telemetry import HealthServer, Metrics, Probe, set_up_logging
+from earshot.telemetry import HealthServer, Probe, set_up_logging
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def running(settings: Settings, name: str, *, supervised: bool = False) -> Itera
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     metrics, probe = Metrics(name), Probe(time.monotonic)
+    metrics.follow("last_step_timestamp_seconds", lambda: time.time() - probe.idle_s())
+    metrics.follow_disk(settings.home_path)
     port = settings.telemetry.port and settings.telemetry.port + ROLES.index(name)
     try:
         server = HealthServer(settings.telemetry.host, port, probe, metrics)

@@ -14,10 +14,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from earshot.log import Consumer, Fenced, Producer, Record
-from earshot.telemetry import Metrics, Probe
+from earshot.metrics import Metrics
+from earshot.telemetry import Probe
 from earshot.topics import Malformed, Topic
 
 In = TypeVar("In")
@@ -47,9 +49,14 @@ class Stage(Generic[In, Out]):
     handle: Callable[[Sequence[In]], Iterable[Out]]
     metrics: Metrics
     probe: Probe
+    clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     batch_size: int = 500
     dead_in_a_row: int = 0
+
+    def __post_init__(self) -> None:
+        self.metrics.add("records_handled", 0)
+        self.metrics.add("dead_letters", 0, of=self.source.name)
 
     def run(self, consumer: Consumer, producer: Producer, stop: threading.Event) -> None:
         """Step until `stop` is set, then leave the group; the batch in hand is finished."""
@@ -64,9 +71,12 @@ class Stage(Generic[In, Out]):
         """Carry one batch through; how many records that were. Raises what `handle` raises."""
         records = consumer.poll(self.batch_size, timeout_s)
         if not records:
+            self._in_hand(None)
             return 0
         began = self.monotonic()
         messages, reasons = self._decode(records)
+        oldest = min(map(self.source.collected_at, messages.values()), default=None)
+        self._in_hand(oldest)
         outputs, refused = self._handle(messages)
         self._bury(records, reasons | refused, producer)
         if self.sink is not None:
@@ -81,7 +91,14 @@ class Stage(Generic[In, Out]):
             return 0
         self.metrics.add("records_handled", len(records))
         self.metrics.observe("step_seconds", self.monotonic() - began)
+        if oldest is not None:
+            self.metrics.observe("wait_seconds", (self.clock() - oldest).total_seconds())
         return len(records)
+
+    def _in_hand(self, oldest: datetime | None) -> None:
+        """Tell the age of what is worked on: it grows while a batch is stuck."""
+        at = oldest.timestamp() if oldest else 0.0
+        self.metrics.set("oldest_in_hand_timestamp_seconds", at, of=self.source.name)
 
     def _decode(self, records: Sequence[Record]) -> tuple[dict[int, In], dict[int, str]]:
         """The messages by their record's place in the batch, and what is wrong with the others."""

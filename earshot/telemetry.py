@@ -1,8 +1,4 @@
-"""What a running role tells: logs, metrics, and whether it lives and is ready.
-
-Every metric's name stands here once, with kind and meaning; a misspelt one is a type error.
-The reference page of metrics is generated from this list.
-"""
+"""What a running role tells: its logs, and over HTTP its metrics and whether it is well."""
 
 from __future__ import annotations
 
@@ -10,92 +6,15 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from earshot.metrics import Metrics
+
 logger = logging.getLogger(__name__)
-
-CounterName = Literal[
-    "posts_read",
-    "mentions_published",
-    "posts_rejected",
-    "source_errors",
-    "records_handled",
-    "dead_letters",
-    "offers_made",
-    "offers_taken_back",
-    "replies_sent",
-    "replies_confirmed",
-    "replies_unknown",
-    "replies_failed",
-]
-GaugeName = Literal["last_step_timestamp", "log_lag"]
-HistogramName = Literal["step_seconds"]
-
-COUNTERS: Mapping[CounterName, str] = {
-    "posts_read": "posts read from a source, matched or not",
-    "mentions_published": "mentions that the log acknowledged",
-    "posts_rejected": "posts that could not be parsed and were kept as dead letters",
-    "source_errors": "polls of a source that failed",
-    "records_handled": "records carried through a stage",
-    "dead_letters": "records set aside because they could not be handled",
-    "offers_made": "items offered to responders",
-    "offers_taken_back": "offers taken back from a silent or absent responder",
-    "replies_sent": "replies a platform took",
-    "replies_confirmed": "replies read back on the platform",
-    "replies_unknown": "attempts without a clear answer",
-    "replies_failed": "replies that need a person",
-}
-GAUGES: Mapping[GaugeName, str] = {
-    "last_step_timestamp": "when the role last finished a step, in seconds since 1970",
-    "log_lag": "records that wait for this stage",
-}
-HISTOGRAMS: Mapping[HistogramName, str] = {"step_seconds": "how long one step took"}
-
-
-class Metrics:
-    """The metrics of one role. Each may carry one label, `of` (a source, a topic …)."""
-
-    def __init__(self, role: str) -> None:
-        self.registry = CollectorRegistry()
-        labels = ("role", "of")
-        self._role = role
-        self._counters = {
-            name: Counter(f"earshot_{name}", text, labels, registry=self.registry)
-            for name, text in COUNTERS.items()
-        }
-        self._gauges = {
-            name: Gauge(f"earshot_{name}", text, labels, registry=self.registry)
-            for name, text in GAUGES.items()
-        }
-        self._histograms = {
-            name: Histogram(f"earshot_{name}", text, labels, registry=self.registry)
-            for name, text in HISTOGRAMS.items()
-        }
-
-    def add(self, name: CounterName, n: int = 1, of: str = "") -> None:
-        self._counters[name].labels(self._role, of).inc(n)
-
-    def set(self, name: GaugeName, value: float, of: str = "") -> None:
-        self._gauges[name].labels(self._role, of).set(value)
-
-    def observe(self, name: HistogramName, seconds: float, of: str = "") -> None:
-        self._histograms[name].labels(self._role, of).observe(seconds)
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)
-
-
-def metric_names() -> list[str]:
-    """Every metric's name as Prometheus shows it."""
-    counters = [f"earshot_{name}_total" for name in get_args(CounterName)]
-    others = [*get_args(GaugeName), *get_args(HistogramName)]
-    return counters + [f"earshot_{name}" for name in others]
 
 
 class JsonLines(logging.Formatter):
@@ -172,9 +91,13 @@ class Probe:
         self._last = self._clock()
         self._ready = True
 
+    def idle_s(self) -> float:
+        """How many seconds ago the last step was finished, or the role began."""
+        return self._clock() - self._last
+
     def alive(self) -> bool:
         """False when no step was finished for `stuck_after_s` seconds."""
-        return self._clock() - self._last < self._stuck_after_s
+        return self.idle_s() < self._stuck_after_s
 
     def ready(self) -> bool:
         return self._ready and self.alive()

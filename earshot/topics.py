@@ -8,6 +8,7 @@ version are kept decodable by a test).
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import msgspec
@@ -28,11 +29,18 @@ class Topic(Generic[T]):
     overtakes its post.
     """
 
-    def __init__(self, name: str, message: type[T], key: Callable[[T], str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        message: type[T],
+        key: Callable[[T], str],
+        collected_at: Callable[[T], datetime],
+    ) -> None:
         self.name = name
         self.dead = f"{name}.dead"
         self.message = message
         self._key = key
+        self.collected_at = collected_at
         self._decoder = msgspec.json.Decoder(message)
         self._encoder = msgspec.json.Encoder()
 
@@ -50,6 +58,16 @@ class Topic(Generic[T]):
             raise Malformed(str(error)) from error
 
 
-MENTIONS = Topic("mentions", Mention, key=lambda m: f"{m.source}:{m.thread}")
-CLASSIFIED = Topic("classified", Classified, key=lambda c: f"{c.mention.source}:{c.mention.thread}")
+MENTIONS = Topic(
+    "mentions",
+    Mention,
+    key=lambda m: f"{m.source}:{m.thread}",
+    collected_at=lambda m: m.collected_at,
+)
+CLASSIFIED = Topic(
+    "classified",
+    Classified,
+    key=lambda c: f"{c.mention.source}:{c.mention.thread}",
+    collected_at=lambda c: c.mention.collected_at,
+)
 TOPICS: tuple[Topic[Mention] | Topic[Classified], ...] = (MENTIONS, CLASSIFIED)

@@ -16,9 +16,10 @@ import yaml
 
 from docs.system_pages import walk
 from earshot.cli import main
+from earshot.metrics import Metrics
 from earshot.role import ROLES
 from earshot.settings import Telemetry, load
-from earshot.telemetry import HealthServer, Metrics, Probe
+from earshot.telemetry import HealthServer, Probe
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())

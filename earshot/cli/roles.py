@@ -111,6 +111,7 @@ def classify(settings: Settings, run: Running) -> None:
         handle=lambda mentions: classified(mentions, judge),
         metrics=run.metrics,
         probe=run.probe,
+        clock=run.now,
         monotonic=time.monotonic,
         batch_size=settings.classify.batch_size,
     )
@@ -141,6 +142,7 @@ def route(settings: Settings, run: Running) -> None:
         handle=store,
         metrics=run.metrics,
         probe=run.probe,
+        clock=run.now,
         monotonic=time.monotonic,
         batch_size=settings.route.batch_size,
     )

@@ -22,11 +22,12 @@ from earshot import db
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op
 from earshot.log import Log, Producer
 from earshot.memory_log import MemoryLog
+from earshot.metrics import Metrics
 from earshot.sqlite_log import SqliteLog
 from earshot.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
-from earshot.telemetry import Metrics
 from earshot.topics import MENTIONS
 from tests.builders import NOON, ManualClock, an_author
+from tests.exposition import told
 from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item, database
 
 
@@ -464,6 +465,26 @@ def test_a_gap_is_an_event_with_its_reason(
         {"reason": "the window was overrun"},
     )
     assert event.after["part"] == "p"
+
+
+def test_the_metrics_tell_when_a_source_was_last_well_and_how_often_it_lost(
+    collector: Make, clock: ManualClock
+) -> None:
+    metrics = Metrics("collect")
+    script = Script({"p": [posts(gap=Gap(reason="overrun")), PlatformError("down")]})
+    made = collector(script, metrics=metrics)
+    begun = clock.now
+    clock.advance(60)
+    made.step()
+    well = clock.now
+    clock.advance(60)
+    made.step()
+    assert begun < well < clock.now
+    polled_at = well.timestamp()
+    assert told(metrics, "earshot_source_polled_timestamp_seconds") == {"sim": polled_at}
+    assert told(metrics, "earshot_source_gaps_total") == {"sim": 1}
+    assert told(metrics, "earshot_source_errors_total") == {"sim": 1}
+    assert told(metrics, "earshot_posts_rejected_total") == {"sim": 0}
 
 
 def test_an_idle_source_does_not_write_at_every_poll(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ import pytest
 from earshot.domain import Classified, Mention
 from earshot.log import Consumer, Fenced, Log, Record
 from earshot.memory_log import MemoryLog
+from earshot.metrics import Metrics
 from earshot.sqlite_log import SqliteLog
 from earshot.stage import DEAD_LIMIT, REASON_LIMIT, Stage, TooManyDead
-from earshot.telemetry import Metrics, Probe
+from earshot.telemetry import Probe
 from earshot.topics import CLASSIFIED, MENTIONS, Malformed
-from tests.builders import a_classification, a_mention
+from tests.builders import NOON, a_classification, a_mention
+from tests.exposition import told
 
 
 class Crash(Exception):
@@ -57,6 +60,7 @@ def a_stage(
         handle=handle,
         metrics=Metrics("classify"),
         probe=Probe(time.monotonic),
+        clock=lambda: NOON + timedelta(minutes=3),
         monotonic=time.monotonic,
         batch_size=batch_size,
     )
@@ -113,6 +117,23 @@ def test_what_a_handler_refuses_is_found_one_by_one(log: Log) -> None:
     assert emitted(log) == ["0", "1", "4", "5"]
     assert [MENTIONS.decode(r.value).native_id for r in dead(log)] == ["2", "3"]
     assert {len(r.headers["reason"]) for r in dead(log)} == {REASON_LIMIT}
+
+
+def test_the_age_of_what_a_stage_has_in_hand_is_told_until_nothing_waits(log: Log) -> None:
+    name, seen = "earshot_oldest_in_hand_timestamp_seconds", []
+
+    def watched(batch: Sequence[Mention]) -> list[Classified]:
+        seen.append(told(stage.metrics, name))
+        return judged(batch)
+
+    stage = a_stage(watched)
+    old = a_mention(native_id="old", collected_at=NOON - timedelta(minutes=2))
+    publish(log, [a_mention(native_id="new"), old])
+    drain(stage, log)
+    assert seen == [{"mentions": old.collected_at.timestamp()}]
+    assert told(stage.metrics, name) == {"mentions": 0}
+    assert told(stage.metrics, "earshot_wait_seconds_sum") == {"": 300}
+    assert told(stage.metrics, "earshot_dead_letters_total") == {"mentions": 0}
 
 
 @pytest.mark.parametrize("batch_size", [7, 500])

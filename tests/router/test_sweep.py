@@ -16,8 +16,8 @@ from earshot.domain import ItemState
 from earshot.lifecycle import Change
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
+from earshot.metrics import Metrics
 from earshot.tables import AssignmentRow, DeadLetterRow, ItemRow
-from earshot.telemetry import Metrics
 from earshot.topics import MENTIONS, TOPICS
 from router import sweep
 from router.policy import Policy

@@ -1,0 +1,185 @@
+"""The metrics of a role, as Prometheus reads them.
+
+Every metric's name stands here once, with kind and meaning; a misspelt one is a type error.
+The reference page of metrics is generated from this list. Alert rules and the dashboard below
+`deploy/` name them, and a test compares those names with what running roles expose.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from earshot import __version__
+
+CounterName = Literal[
+    "posts_read",
+    "mentions_published",
+    "posts_rejected",
+    "source_errors",
+    "source_gaps",
+    "records_handled",
+    "dead_letters",
+    "offers_made",
+    "offers_taken_back",
+    "replies_sent",
+    "replies_confirmed",
+    "replies_unknown",
+    "replies_failed",
+    "requests",
+    "sign_ins",
+]
+GaugeName = Literal[
+    "last_step_timestamp_seconds",
+    "disk_free_bytes",
+    "disk_size_bytes",
+    "source_polled_timestamp_seconds",
+    "oldest_in_hand_timestamp_seconds",
+    "log_lag",
+    "dead_letters_waiting",
+    "outbox_replies",
+    "outbox_oldest_timestamp_seconds",
+    "items_open",
+    "items_overdue",
+    "ledger_difference",
+    "ledger_timestamp_seconds",
+    "survey_timestamp_seconds",
+]
+HistogramName = Literal["step_seconds", "wait_seconds", "request_seconds"]
+
+COUNTERS: Mapping[CounterName, str] = {
+    "posts_read": "posts read from a source, matched or not",
+    "mentions_published": "mentions that the log acknowledged",
+    "posts_rejected": "posts that could not be parsed and were kept as dead letters",
+    "source_errors": "polls of a source that failed",
+    "source_gaps": "stretches of time in which a source may have lost posts",
+    "records_handled": "records carried through a stage",
+    "dead_letters": "records set aside because they could not be handled",
+    "offers_made": "items offered to responders",
+    "offers_taken_back": "offers taken back from a silent or absent responder",
+    "replies_sent": "replies a platform took",
+    "replies_confirmed": "replies read back on the platform",
+    "replies_unknown": "attempts without a clear answer",
+    "replies_failed": "replies that need a person",
+    "requests": "answers of the desk, by the first digit of their status: 2xx …",
+    "sign_ins": "attempts to sign in: right, wrong, or made to wait after too many wrong ones",
+}
+GAUGES: Mapping[GaugeName, str] = {
+    "last_step_timestamp_seconds": "when the role last finished a step; a desk takes none",
+    "disk_free_bytes": "free space where the home folder lies",
+    "disk_size_bytes": "size of the disk where the home folder lies",
+    "source_polled_timestamp_seconds": (
+        "when a source was last polled with success; before the first time, when its role started"
+    ),
+    "oldest_in_hand_timestamp_seconds": (
+        "when the oldest record was collected that the stage has in hand; 0: nothing waits"
+    ),
+    "log_lag": "records of a topic that its stage has not handled yet",
+    "dead_letters_waiting": "dead letters of a topic that nobody has retried or dropped",
+    "outbox_replies": "replies on their way, by state",
+    "outbox_oldest_timestamp_seconds": (
+        "when the oldest reply of a state was handed over by its writer; 0: there is none"
+    ),
+    "items_open": "items of a brand in which somebody waits",
+    "items_overdue": "items of a brand whose promise is broken while somebody waits, up to 10000",
+    "ledger_difference": "mentions collected since yesterday that are nowhere; must be 0",
+    "ledger_timestamp_seconds": "when the ledger was last drawn up",
+    "survey_timestamp_seconds": "when database and log were last asked for what stands above",
+}
+HISTOGRAMS: Mapping[HistogramName, str] = {
+    "step_seconds": "how long one step took: a batch of a stage, a poll of a source, a tick",
+    "wait_seconds": (
+        "how long ago the oldest record of each batch had been collected when the stage was done"
+    ),
+    "request_seconds": "how long the desk took to begin its answer",
+}
+_WAITS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+_BUCKETS: Mapping[HistogramName, tuple[float, ...]] = {
+    "step_seconds": Histogram.DEFAULT_BUCKETS,
+    "wait_seconds": _WAITS,
+    "request_seconds": Histogram.DEFAULT_BUCKETS,
+}
+LABELS = ("role", "of")
+
+
+class Metrics:
+    """The metrics of one role. Each may carry one label, `of` (a source, a topic …).
+
+    Besides its own there are those that every client of Prometheus has about its process:
+    memory, CPU, files, start.
+    """
+
+    def __init__(self, role: str) -> None:
+        # a second series for each, which nothing here reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # ships without its types
+        self.registry = CollectorRegistry()
+        self._role = role
+        self._counters = {
+            name: Counter(f"earshot_{name}", text, LABELS, registry=self.registry)
+            for name, text in COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(f"earshot_{name}", text, LABELS, registry=self.registry)
+            for name, text in GAUGES.items()
+        }
+        self._histograms = {
+            name: Histogram(
+                f"earshot_{name}", text, LABELS, registry=self.registry, buckets=_BUCKETS[name]
+            )
+            for name, text in HISTOGRAMS.items()
+        }
+        build = Info("earshot_build", "the version that runs", registry=self.registry)
+        build.info({"version": __version__})
+        ProcessCollector(registry=self.registry)
+
+    def add(self, name: CounterName, n: int = 1, of: str = "") -> None:
+        """Count `n` more. With 0 the series begins: else its first increase goes unseen."""
+        self._counters[name].labels(self._role, of).inc(n)
+
+    def set(self, name: GaugeName, value: float, of: str = "") -> None:
+        self._gauges[name].labels(self._role, of).set(value)
+
+    def observe(self, name: HistogramName, seconds: float, of: str = "") -> None:
+        self._histograms[name].labels(self._role, of).observe(seconds)
+
+    def follow(self, name: GaugeName, ask: Callable[[], float], of: str = "") -> None:
+        """Let `ask` say the value whenever it is read. It must not raise."""
+        self._gauges[name].labels(self._role, of).set_function(ask)
+
+    def follow_disk(self, folder: Path) -> None:
+        """Tell size and free space of the disk on which `folder` lies, or will."""
+        self.follow("disk_free_bytes", lambda: _disk(folder)[0])
+        self.follow("disk_size_bytes", lambda: _disk(folder)[1])
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+def metric_names() -> list[str]:
+    """The name of every metric of ours as Prometheus shows it."""
+    counters = [f"earshot_{name}_total" for name in get_args(CounterName)]
+    others = [*get_args(GaugeName), *get_args(HistogramName), "build_info"]
+    return counters + [f"earshot_{name}" for name in others]
+
+
+def _disk(folder: Path) -> tuple[float, float]:
+    """Free and whole bytes of the disk; not a number where nothing can be asked."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    try:
+        usage = shutil.disk_usage(there or folder)
+    except OSError:
+        return float("nan"), float("nan")
+    return float(usage.free), float(usage.total)

@@ -1,0 +1,51 @@
+"""What the metrics say of the desk: its answers, and who tried to sign in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dashboard.desk import EXTENSION
+from dashboard.throttle import FREE
+from tests.dashboard.world import World, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path)
+
+
+def told(world: World) -> str:
+    text: str = world.app.extensions[EXTENSION].metrics.text().decode()
+    return text
+
+
+def line(name: str, of: str, value: int) -> str:
+    return f'earshot_{name}{{of="{of}",role="serve"}} {value}.0'
+
+
+def test_a_desk_that_nobody_asked_has_counted_nothing(world: World) -> None:
+    for status in ("2xx", "3xx", "4xx", "5xx"):
+        assert line("requests_total", status, 0) in told(world)
+
+
+def test_answers_are_counted_by_the_class_of_their_status_and_timed(world: World) -> None:
+    browser = world.browser()
+    browser.get("/login")
+    browser.get("/queue")
+    browser.get("/nowhere")
+    assert line("requests_total", "2xx", 1) in told(world)
+    assert line("requests_total", "3xx", 1) in told(world)
+    assert line("requests_total", "4xx", 1) in told(world)
+    assert line("request_seconds_count", "", 3) in told(world)
+
+
+def test_guessing_a_password_is_seen(world: World) -> None:
+    browser = world.browser()
+    guess = {"email": world.email("alice"), "password": "wrong"}
+    for _ in range(FREE + 2):
+        browser.post("/login", guess)
+    assert line("sign_ins_total", "wrong", FREE) in told(world)
+    assert line("sign_ins_total", "throttled", 2) in told(world)
+    assert line("sign_ins_total", "right", 0) in told(world)
