@@ -154,12 +154,21 @@ def route(settings: Settings, run: Running) -> None:
 @role("sweep")
 def sweep(settings: Settings, run: Running) -> None:
     """Offer queued items to responders, take back what is late, bury dead letters."""
+    from earshot.survey import JOIN_S, Survey
     from router import sweep as shell
     from router.policy_file import load_policies
 
     brands = load_brands(settings)
     policies = load_policies(settings.resolve(settings.brands), brands)
     log = connect.open_log(settings, run.name)
+    survey = Survey(
+        readers=db.open_readers(connect.open_database(settings)),
+        log=log,
+        brands=sorted(brands),
+        metrics=run.metrics,
+        clock=run.now,
+        monotonic=time.monotonic,
+    ).start(run.stop)
     shell.run(
         open_sessions(settings),
         policies,
@@ -171,6 +180,7 @@ def sweep(settings: Settings, run: Running) -> None:
         step_done=run.probe.step_done,
         retention_s=settings.log.retention_s,
     )
+    survey.join(JOIN_S)
     log.close()
 
 
