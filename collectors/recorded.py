@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from collectors.bounds import RAW_LIMIT, clean_name, clean_text, clean_url, utc_now
 from collectors.config import SourceConfig, require
