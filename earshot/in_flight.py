@@ -49,20 +49,28 @@ class InFlight:
         self._patience_s = patience_s
         self._clock = clock
         self._sleep = sleep
-        self._waiting: deque[tuple[float, int, Acknowledgement]] = deque()
+        self._waiting: deque[tuple[float, int, int, Acknowledgement]] = deque()
+        self._records = 0
         self._failed = 0
         self._reason: BaseException | None = None
         self.bytes = 0
 
-    def add(self, size: int, acknowledgement: Acknowledgement) -> None:
-        self._waiting.append((self._clock(), size, acknowledgement))
+    def add(self, records: int, size: int, acknowledgement: Acknowledgement) -> None:
+        """Wait for the answer to `records` records that travel together, `size` bytes in all."""
+        self._waiting.append((self._clock(), records, size, acknowledgement))
+        self._records += records
         self.bytes += size
+
+    def refused(self, records: int, reason: BaseException) -> None:
+        """Count records that were accepted, and that the client then would not take."""
+        self._failed += records
+        self._reason = reason
 
     def room(self) -> None:
         """Wait until there is room for one more record. Raises PublishFailed when stuck."""
-        while len(self._waiting) >= self._most_records or self.bytes >= self._most_bytes:
+        while self._full():
             self._sweep()
-            if len(self._waiting) < self._most_records and self.bytes < self._most_bytes:
+            if not self._full():
                 return
             self._watch()
             self._sleep(_PAUSE_S)
@@ -70,9 +78,9 @@ class InFlight:
     def settle(self) -> None:
         """Count what is answered; forget everything. Raises PublishFailed unless all is durable."""
         self._sweep()
-        unanswered, failed, reason = len(self._waiting), self._failed, self._reason
+        unanswered, failed, reason = self._records, self._failed, self._reason
         self._waiting.clear()
-        self.bytes = self._failed = 0
+        self._records = self.bytes = self._failed = 0
         self._reason = None
         if failed:
             raise PublishFailed(
@@ -85,16 +93,20 @@ class InFlight:
                 " that the broker runs, and send them again"
             )
 
+    def _full(self) -> bool:
+        return self._records >= self._most_records or self.bytes >= self._most_bytes
+
     def _sweep(self) -> None:
-        waiting: deque[tuple[float, int, Acknowledgement]] = deque()
+        waiting: deque[tuple[float, int, int, Acknowledgement]] = deque()
         for entry in self._waiting:
-            _, size, acknowledgement = entry
+            _, records, size, acknowledgement = entry
             if not acknowledgement.is_done:
                 waiting.append(entry)
                 continue
+            self._records -= records
             self.bytes -= size
             if acknowledgement.exception is not None:
-                self._failed += 1
+                self._failed += records
                 self._reason = acknowledgement.exception
         self._waiting = waiting
 
@@ -102,7 +114,7 @@ class InFlight:
         age = self._clock() - self._waiting[0][0]
         if age > self._patience_s:
             raise PublishFailed(
-                f"the oldest of {len(self._waiting)} records got no answer from Kafka at"
+                f"the oldest of {self._records} records got no answer from Kafka at"
                 f" {self._where} for {age:.0f} s, longer than the client should ever take: end"
                 " this process and start it again"
             )

@@ -2,7 +2,7 @@
 
 Three implementations, held to one contract by `tests/earshot/test_log_contract.py`:
 `MemoryLog` (here, for unit tests), `earshot.sqlite_log.SqliteLog` (one machine, no server)
-and `earshot.kafka_log.KafkaLog` (production).
+and `earshot.kafka.log.KafkaLog` (production).
 
 What the contract promises:
 
@@ -16,8 +16,9 @@ What the contract promises:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 
 class LogError(Exception):
@@ -32,16 +33,19 @@ class Fenced(LogError):
     """The member no longer holds what it tried to commit: poll again, it is redelivered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as consumed. `offset` counts up within its partition, gaps are allowed."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record as consumed. `offset` counts up within its partition, gaps are allowed.
+
+    A struct, which is made in an eighth of a dataclass's time: there is one for each message
+    at each hop.
+    """
 
     topic: str
     partition: int
     offset: int
     key: bytes
     value: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 class Producer(Protocol):

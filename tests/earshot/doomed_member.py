@@ -18,7 +18,7 @@ def main(kind: str, where: str, topic: str, group: str, count: str) -> None:
     if kind == "sqlite":
         log = SqliteLog(Path(where), lease_s=1.0)
     else:
-        from earshot.kafka_log import KafkaLog
+        from earshot.kafka.log import KafkaLog
 
         log = KafkaLog(where, "doomed", session_timeout_s=2.0)
     consumer, polled = log.consumer(topic, group), 0

@@ -42,7 +42,7 @@ def test_a_sender_waits_while_too_many_records_are_unanswered() -> None:
     flight = in_flight(moment)
     for answer in answers:
         flight.room()
-        flight.add(1, answer)
+        flight.add(1, 1, answer)
     assert moment.sleeps == 0
     moment.on_sleep = lambda: setattr(answers[1], "is_done", moment.sleeps == 4)
     flight.room()
@@ -53,7 +53,7 @@ def test_a_sender_waits_while_too_many_records_are_unanswered() -> None:
 def test_a_sender_waits_while_too_many_bytes_are_unanswered() -> None:
     moment, large = Moment(), Answer()
     flight = in_flight(moment)
-    flight.add(100, large)
+    flight.add(1, 100, large)
     moment.on_sleep = lambda: setattr(large, "is_done", True)
     flight.room()
     assert (moment.sleeps, flight.bytes) == (1, 0)
@@ -62,15 +62,15 @@ def test_a_sender_waits_while_too_many_bytes_are_unanswered() -> None:
 def test_a_stuck_client_is_told_instead_of_waited_for_for_ever() -> None:
     moment = Moment()
     flight = in_flight(moment, records=1)
-    flight.add(1, Answer())
+    flight.add(1, 1, Answer())
     with pytest.raises(PublishFailed, match=r"k:1 for 2. s.*start it again"):
         flight.room()
 
 
 def test_settling_tells_of_failed_records_once_with_the_reason() -> None:
     flight = in_flight(Moment())
-    flight.add(1, Answer(is_done=True))
-    flight.add(1, Answer(is_done=True, exception=ValueError("too large")))
+    flight.add(1, 1, Answer(is_done=True))
+    flight.add(1, 1, Answer(is_done=True, exception=ValueError("too large")))
     with pytest.raises(PublishFailed, match=r"1 records .* ValueError: too large"):
         flight.settle()
     flight.settle()
@@ -79,7 +79,7 @@ def test_settling_tells_of_failed_records_once_with_the_reason() -> None:
 
 def test_a_failure_found_while_waiting_for_room_is_not_forgotten() -> None:
     flight = in_flight(Moment(), records=1)
-    flight.add(1, Answer(is_done=True, exception=OSError()))
+    flight.add(1, 1, Answer(is_done=True, exception=OSError()))
     flight.room()
     with pytest.raises(PublishFailed, match="OSError"):
         flight.settle()
@@ -87,6 +87,6 @@ def test_a_failure_found_while_waiting_for_room_is_not_forgotten() -> None:
 
 def test_a_record_without_an_answer_is_not_durable() -> None:
     flight = in_flight(Moment())
-    flight.add(1, Answer())
+    flight.add(1, 1, Answer())
     with pytest.raises(PublishFailed, match="1 records got no answer"):
         flight.settle()

@@ -51,7 +51,7 @@ def place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(kind, "", MemoryLog)
     if kind == "sqlite":
         return Place(kind, str(tmp_path), lambda: SqliteLog(tmp_path, lease_s=1.0))
-    from earshot.kafka_log import KafkaLog
+    from earshot.kafka.log import KafkaLog
 
     bootstrap = request.getfixturevalue("kafka_bootstrap")
     return Place(kind, bootstrap, lambda: KafkaLog(bootstrap, "contract", session_timeout_s=2.0))
@@ -197,6 +197,18 @@ def test_what_was_not_committed_before_a_close_is_delivered_again(log: Log, topi
     worker.consumer.close()
     rest = work_off(log, topic, "g", 100 - len(worker.done))
     assert by_key([*worker.done, *rest]) == by_key(sent)
+
+
+def test_the_next_member_goes_on_behind_the_last_commit(log: Log, topic: str) -> None:
+    publish(log, topic, numbered(100))
+    done: list[Record] = []
+    while len(done) < 100:
+        worker, before = Worker(log.consumer(topic, "g"), done), len(done)
+        while len(done) == before:
+            worker.turn(7)
+        worker.poll(5)
+        worker.consumer.close()
+    assert sorted(int(record.value) for record in done) == list(range(100))
 
 
 @pytest.mark.parametrize("kind", DURABLE)

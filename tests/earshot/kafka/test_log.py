@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from kafka import KafkaAdminClient
 
-from earshot.kafka_log import KafkaLog
+from earshot.kafka.log import KafkaLog
 from earshot.log import LogError, Producer, PublishFailed
 from tests.earshot.log_members import Sent, by_key, numbered, work_off
 from tests.services import kafka
@@ -84,7 +84,7 @@ def test_a_record_above_the_usual_limit_is_refused_before_it_does_harm(
     log = KafkaLog(kafka_bootstrap, "test")
     log.create({"large": 1})
     producer = log.producer()
-    with pytest.raises(PublishFailed, match="3000000 bytes"):
+    with pytest.raises(PublishFailed, match="a message of 3000001 bytes"):
         producer.send("large", b"k", b"x" * 3_000_000)
     producer.send("large", b"k", b"small")
     producer.flush()
