@@ -13,12 +13,14 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
 from collectors import cursors
+from collectors.bounds import clean_id, clean_reason, sound
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Cursor, Gap, PlatformError, Post, Rejected, Source
@@ -92,7 +94,7 @@ class Collector:
                 state.cursor = cursors.load_cursor(session, self.brand, self.name, part)
             state.loaded = True
         try:
-            batch = self.source.poll(part, state.cursor)
+            batch = sound(self.source.poll(part, state.cursor), self.clock())
         except PlatformError as error:
             self._failed(part, state, error)
             return
@@ -239,14 +241,14 @@ class Collector:
     def _reject(self, rejected: Rejected) -> Receipt:
         """Set aside what could not be parsed, under a name that every replay gives again."""
         digest = hashlib.blake2b(rejected.raw, digest_size=12).hexdigest()
-        mention_id = f"{self.source.platform}:{rejected.native_id or '?' + digest}"
+        mention_id = f"{self.source.platform}:{clean_id(rejected.native_id) or '?' + digest}"
         headers = {
             "topic": MENTIONS.name,
             "brand": self.brand,
             "source": self.name,
             "mention": mention_id,
             "revision": "0",
-            "reason": rejected.reason,
+            "reason": clean_reason(rejected.reason),
         }
         self.producer.send(MENTIONS.dead, mention_id.encode(), rejected.raw, headers)
         self.metrics.add("posts_rejected", of=self.name)

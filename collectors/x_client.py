@@ -57,7 +57,10 @@ class XConfig(SourceConfig, frozen=True, kw_only=True):
         if self.mode == "search":
             require(self, "query")
         if not self.user_id.isdigit():
-            raise ValueError(f"XConfig.account_id must be the numeric id, got {self.user_id!r}")
+            raise ValueError(
+                f"XConfig.account_id must be the account's numeric id, got {self.account_id!r}; "
+                "without it, access_token must begin with that id and a hyphen"
+            )
 
     @property
     def may_write(self) -> bool:

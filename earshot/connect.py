@@ -16,12 +16,17 @@ def open_log(settings: Settings, role: str) -> Log:
     """The log of the settings, with every topic made. Raises LogError or SettingsError."""
     url = settings.log.url
     log: Log
+    if "@" in url:
+        raise SettingsError(
+            "log.url holds a name or a password, which would be shown: put them into "
+            "log.sasl_username and log.sasl_password"
+        )
     if not url:
         from earshot.sqlite_log import SqliteLog  # noqa: PLC0415 -- only the chosen one is loaded
 
         log = SqliteLog(settings.home_path / "log")
     elif url.startswith(KAFKA):
-        from earshot.kafka.log import KafkaLog  # noqa: PLC0415 -- only the chosen one is loaded
+        from earshot.kafka_log import KafkaLog  # noqa: PLC0415 -- only the chosen one is loaded
 
         given = {
             "security_protocol": settings.log.security_protocol,
@@ -38,8 +43,8 @@ def open_log(settings: Settings, role: str) -> Log:
         )
     else:
         raise SettingsError(
-            f"log.url is {url!r}; leave it empty for the log on this machine, "
-            "or write kafka://host:port,host:port"
+            f"log.url begins with {url.partition(':')[0][:20]!r}; leave it empty for the log on "
+            "this machine, or write kafka://host:port,host:port"
         )
     partitions = settings.log.partitions
     log.create({topic.name: partitions for topic in TOPICS} | {topic.dead: 1 for topic in TOPICS})

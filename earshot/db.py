@@ -35,11 +35,12 @@ def connect(url: str, *, pool_size: int = 4) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except Exception as error:
+    except Exception:  # noqa: BLE001 -- SQLAlchemy lets through whatever its parts raise
         raise DatabaseError(
-            f"database.url is not a database URL: {error}; "
-            "write sqlite:////path/earshot.db or postgresql+psycopg://user@host/name"
-        ) from error
+            "database.url is not a database URL: "  # what it says may hold a part of the password
+            "write sqlite:////path/earshot.db or postgresql+psycopg://user@host/name, and "
+            "characters such as : / @ in a password as %3A %2F %40"
+        ) from None
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):

@@ -32,7 +32,7 @@ class SettingsError(Exception):
     """A setting is wrong; the message names it, its value and what to do."""
 
 
-_SECRETS = frozenset({"secret_key", "sasl_password", "url"})
+_SECRETS = frozenset({"secret_key", "sasl_password", "url", "keys"})
 """Keys that no log or traceback may show; a URL can hold a password."""
 
 
@@ -80,6 +80,13 @@ class Web(_Section, frozen=True):
     secure_cookies: bool = False
     threads: Annotated[int, Meta(ge=40, le=2_000)] = 256
     undo_send_s: Annotated[int, Meta(ge=0, le=600)] = 10
+
+
+class Credentials(_Section, frozen=True):
+    """The master keys of stored credentials. `file` empty means one kept in the home folder."""
+
+    keys: str = ""
+    file: str = ""
 
 
 class Classify(_Section, frozen=True):
@@ -139,6 +146,7 @@ class Settings(_Section, frozen=True):
     database: Database = Database()
     log: Log = Log()
     web: Web = Web()
+    credentials: Credentials = Credentials()
     classify: Classify = Classify()
     route: Route = Route()
     send: Send = Send()

@@ -141,6 +141,19 @@ class ReceiptRow(Table):
     __table_args__ = (Index(None, "brand", "day", "source"), {"sqlite_with_rowid": False})
 
 
+class CredentialRow(Table):
+    """A platform's secret, sealed (`earshot.sealing`): the database alone does not give it away."""
+
+    __tablename__ = "credential"
+    brand: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    key_id: Mapped[str] = mapped_column(comment="the master key that sealed it")
+    nonce: Mapped[bytes] = mapped_column(LargeBinary)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
 class SourceHealthRow(Table):
     """How a source fares, for the desk: one row a source, overwritten by its collector."""
 

@@ -66,6 +66,20 @@ def _on_one_line(said: str) -> str:
     )
 
 
+CHATTY = (
+    "alembic",
+    "kafka",
+    "prawcore",
+    "requests",
+    "sqlalchemy",
+    "tweepy",
+    "urllib3",
+    "websockets",
+    "werkzeug",
+)
+"""Libraries that narrate each request or statement: their words hold tokens and people's words."""
+
+
 def set_up_logging(role: str, *, style: str, level: str) -> None:
     """Send all logs to standard error. Raises ValueError for an unknown level."""
     handler = logging.StreamHandler(sys.stderr)
@@ -73,8 +87,7 @@ def set_up_logging(role: str, *, style: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # these narrate each request or reconnect, and may quote what people wrote
-    for chatty in ("alembic", "kafka", "urllib3", "prawcore", "tweepy", "websockets", "werkzeug"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 

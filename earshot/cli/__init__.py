@@ -58,6 +58,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "earshot.cli.administration:db",
         "Bring the database's schema up to date, or say where it stands.",
     ),
+    "credential": (
+        "earshot.cli.credentials:credential",
+        "Keep secrets of platforms in the database, sealed with a master key.",
+    ),
     "person": ("earshot.cli.administration:person", "People who can sign in."),
 }
 """Each command's place and its line of help; a test holds the latter to the command's own."""

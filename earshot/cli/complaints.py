@@ -34,10 +34,13 @@ def _words(error: Exception, settings: Settings | None) -> str | None:
     from collectors.source import PlatformError
     from earshot import db
     from earshot.log import LogError
+    from earshot.sealing import CredentialError
     from earshot.stage import TooManyDead
     from earshot.yaml_source import OperatorError
 
-    if isinstance(error, OperatorError | LogError | db.DatabaseError | TooManyDead | PlatformError):
+    told = OperatorError | LogError | db.DatabaseError | TooManyDead | PlatformError
+    told |= CredentialError
+    if isinstance(error, told):
         return str(error)
     if isinstance(error, DBAPIError):
         url = settings.database_url if settings else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -67,9 +67,51 @@ def is_demo(settings: Settings) -> bool:
     return not settings.sources
 
 
+class StoredCredentials:
+    """The secrets in the database, which is opened only if a source names one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, brand: str, name: str) -> str:
+        """A secret. Raises CredentialError, and what the database raises."""
+        from earshot import connect, credentials, db, key_file, schema
+
+        engine = connect.open_database(self._settings)
+        try:
+            schema.require(engine)
+            with db.open_readers(engine).begin() as session:
+                ring = key_file.load(self._settings)
+                return credentials.reveal(session, ring, brand, name)
+        finally:
+            engine.dispose()
+
+
+def _revealed(
+    entry: SourceEntry, secrets: frozenset[str], credentials: StoredCredentials
+) -> dict[str, Any]:
+    """The options of a source with the secrets that it names by `{ credential = "NAME" }`."""
+    options = dict(entry.options)
+    for key, value in entry.options.items():
+        if not isinstance(value, dict) or set(value) != {"credential"}:
+            continue
+        where = f"sources.{entry.name}.{key}"
+        if key not in secrets:
+            raise SettingsError(
+                f"{where} names a credential, but is no secret; of this kind those are "
+                f"{', '.join(sorted(secrets)) or 'none'}"
+            )
+        if not isinstance(value["credential"], str):
+            raise SettingsError(f"{where}.credential must be the name of a credential, in quotes")
+        options[key] = credentials(entry.brand, value["credential"])
+    return options
+
+
 def build_sources(settings: Settings) -> dict[str, Built]:
-    """Every source by name. Raises SettingsError that names source and key."""
+    """Every source by name. Raises SettingsError that names source and key, CredentialError."""
     from collectors.platforms import PLATFORMS
+
+    credentials = StoredCredentials(settings)
 
     brands = brands_file.load(settings.resolve(settings.brands))
     found = {}
@@ -85,8 +127,9 @@ def build_sources(settings: Settings) -> dict[str, Built]:
                 f"sources.{entry.name}.kind is {entry.kind!r}; "
                 f"the kinds are {', '.join(sorted(PLATFORMS))}"
             )
+        options = _revealed(entry, platform.config.secrets, credentials)
         try:
-            config = platform.read(entry.options)
+            config = platform.read(options)
         except (msgspec.ValidationError, ValueError) as error:
             raise SettingsError(f"sources.{entry.name}: {error}") from error
         home = settings.home_path / "sources"
