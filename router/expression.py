@@ -95,6 +95,20 @@ def first_match(conditions: Sequence[Expression]) -> str:
     return chain
 
 
+def flatten(text: str, root: str) -> str:
+    """The expression with `root.name` written `root_name`, outside of its strings.
+
+    Handing CEL a map of ten values takes it twice as long as handing it ten variables.
+    """
+    parts: list[str] = []
+    end = 0
+    path = re.compile(rf"(?<![\w.]){root}\s*\.\s*(?=[A-Za-z_])")
+    for string in _STRING.finditer(text):
+        parts += [path.sub(f"{root}_", text[end : string.start()]), string[0]]
+        end = string.end()
+    return "".join([*parts, path.sub(f"{root}_", text[end:])])
+
+
 def compile_list(parts: Iterable[str]) -> cel.Program:
     """A program that gives the values of several expressions at once."""
     return _compile("[" + ", ".join(parts) + "]")

@@ -18,7 +18,13 @@ from earshot import hours
 from earshot.domain import Classified, Target
 from earshot.hours import Calendar
 from earshot.tables import FLAG_UNSURE
-from router.expression import Expression, ExpressionError, compile_list, first_match
+from router.expression import (
+    Expression,
+    ExpressionError,
+    compile_list,
+    first_match,
+    flatten,
+)
 from router.facts import agent_facts, item_facts
 from router.state import RoutingPolicy
 
@@ -120,10 +126,9 @@ class Matcher:
         self._lists, self._boosts = tuple(map(tuple, lists)), tuple(boosts)
         every = [one for part in (*self._lists, self._boosts) for one in part]
         paths = frozenset().union(*(one.reads for one in every))
-        self._reads = tuple(sorted({path.split(".")[1] for path in paths}))
-        self._program = compile_list(
-            [*map(first_match, self._lists), *(f"({boost.text})" for boost in self._boosts)]
-        )
+        self._reads = {name: f"item_{name}" for name in sorted({p.split(".")[1] for p in paths})}
+        parts = [*map(first_match, self._lists), *(f"({boost.text})" for boost in self._boosts)]
+        self._program = compile_list(flatten(part, "item") for part in parts)
 
     def match(self, facts: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The first match of each list, then whether each boost holds; and the facts read.
@@ -131,13 +136,14 @@ class Matcher:
         Raises ExpressionError that names the condition that can't be worked out.
         """
         read = {name: facts[name] for name in self._reads}
-        context = cel.Context({"item": read})
+        context = cel.Context({flat: facts[name] for name, flat in self._reads.items()})
         try:
             return self._program.execute(context), read
         except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError):
-            return self._one_by_one(context), read
+            return self._one_by_one(read), read
 
-    def _one_by_one(self, context: cel.Context) -> list[Any]:
+    def _one_by_one(self, read: Mapping[str, Any]) -> list[Any]:
+        context = cel.Context({"item": read})
         found: list[Any] = []
         for conditions in self._lists:
             matches = (n for n, condition in enumerate(conditions) if condition.holds(context))
