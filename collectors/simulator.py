@@ -16,7 +16,15 @@ from collectors.bounds import utc_now
 from collectors.simulated.address import OurReply, WorldPost, native_id, place_of, url, world_id
 from collectors.simulated.config import SimulatorConfig
 from collectors.simulated.dice import mix, share
-from collectors.simulated.platform import US, Clock, SimulatedPlatform, Standing
+from collectors.simulated.platform import (
+    RETRY_AFTER_S,
+    TOO_MANY,
+    US,
+    WRITES_FAIL,
+    Clock,
+    SimulatedPlatform,
+    Standing,
+)
 from collectors.simulated.store import Fate
 from collectors.simulated.timeline import Stretch, Timeline, resumed
 from collectors.simulated.world import Said
@@ -41,7 +49,6 @@ __all__ = ["PLATFORM", "Simulator", "SimulatorConfig", "SimulatorResponder"]
 PLATFORM = "simulator"
 
 _LOCKED = "the thread is locked"
-_RETRY_AFTER_S = 1.0
 _FOLLOW_UPS = 100
 
 
@@ -75,6 +82,7 @@ class Simulator:
         number = self._number(part)
         at, replies = _position(cursor)
         now = self._clock()
+        self._platform.require_fair_weather(now)
         timeline = self._resume(number, at, now)
         reached = timeline.reached(now)
         end = max(at, min(reached, at + self._config.batch))
@@ -184,6 +192,7 @@ class SimulatorResponder:
 
     def read(self, answer: Answer) -> Thread:
         now = self._clock()
+        self._platform.require_fair_weather(now, but_for=WRITES_FAIL)
         parent = self._platform.standing(answer.parent, now)
         posts = [_seen(post) for post in self._platform.below(answer.parent, now)]
         return Thread(gone=parent is None, text=parent.text if parent else "", posts=posts)
@@ -200,8 +209,11 @@ class SimulatorResponder:
             return Refused(reason=_LOCKED, permanent=True)
         if not answer.text.strip():
             return Refused(reason="the reply has no text", permanent=True)
+        storm = self._platform.store.storms(now)
         fate, reply = self._platform.store.attempt(
-            replace(answer, thread=parent.thread), at=now, decide=lambda n: self._decide(n, now)
+            replace(answer, thread=parent.thread),
+            at=now,
+            decide=lambda n: self._decide(n, now, storm),
         )
         match fate:
             case Fate.TAKEN:
@@ -209,15 +221,22 @@ class SimulatorResponder:
                 return Sent(native_id=name, url=url(name))
             case Fate.REFUSED:
                 return Refused(
-                    reason="too many requests", permanent=False, retry_after_s=_RETRY_AFTER_S
+                    reason="too many requests", permanent=False, retry_after_s=RETRY_AFTER_S
                 )
             case Fate.REQUEST_LOST | Fate.ANSWER_LOST:
                 return Unknown(reason="no answer in time")
 
-    def _decide(self, attempt: int, now: datetime) -> tuple[Fate, datetime]:
-        """The fate of an attempt by its number, and when its reply will show."""
+    def _decide(self, attempt: int, now: datetime, storm: int) -> tuple[Fate, datetime]:
+        """The fate of an attempt by its number, and when its reply will show.
+
+        `storm` is the HTTP status of the storm that rages, 0 in fair weather.
+        """
         config = self._config
         bits = mix(mix(config.seed + 1) ^ attempt)
+        if storm == TOO_MANY:
+            return Fate.REFUSED, now
+        if storm:  # of those that the server failed to answer, it has carried out half
+            return (Fate.ANSWER_LOST if bits & 1 else Fate.REQUEST_LOST), now
         visible_at = now + timedelta(seconds=share(bits >> 32) * config.late_visibility_s)
         draw = share(bits)
         for fate, chance in (

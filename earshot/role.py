@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from earshot.metrics import Metrics
 from earshot.settings import Settings, SettingsError
@@ -32,19 +32,29 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Running:
-    """One role while it runs. `stop` is set by SIGTERM and SIGINT."""
+    """One role while it runs. `stop` is set by SIGTERM and SIGINT.
+
+    `clock_offset` is how wrong this role's clock is: nothing, but in a test of faults.
+    """
 
     name: str
     stop: threading.Event
     probe: Probe
     metrics: Metrics
+    clock_offset: timedelta = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.clock_offset
 
 
 @contextmanager
-def running(settings: Settings, name: str, *, supervised: bool = False) -> Iterator[Running]:
+def running(
+    settings: Settings,
+    name: str,
+    *,
+    supervised: bool = False,
+    clock_offset: timedelta = timedelta(),
+) -> Iterator[Running]:
     """Set up logs, signals, probes and metrics of the role `name`, and take them down."""
     set_up_logging(name, style=settings.telemetry.format, level=settings.telemetry.level)
     if supervised:
@@ -66,7 +76,7 @@ def running(settings: Settings, name: str, *, supervised: bool = False) -> Itera
         ) from error
     logger.info("started", extra={"port": server.port})
     try:
-        yield Running(name, stop, probe, metrics)
+        yield Running(name, stop, probe, metrics, clock_offset)
     finally:
         server.close()
         logger.info("stopped")

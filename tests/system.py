@@ -101,17 +101,27 @@ class System:
     def log(self) -> str:
         return (self.home / "up.log").read_text(errors="replace")
 
+    def tail(self, characters: int = 3_000) -> str:
+        """The end of the log, for the message of whoever waited in vain."""
+        path = self.home / "up.log"
+        return path.read_text(errors="replace")[-characters:] if path.exists() else "no log yet"
+
 
 def wait_until(
-    condition: Callable[[], object], timeout_s: float, what: str, every_s: float = 0.1
+    condition: Callable[[], object],
+    timeout_s: float,
+    what: str | Callable[[], str],
+    every_s: float = 0.1,
 ) -> None:
-    """Wait for `condition`, or fail with `what` was waited for."""
+    """Wait for `condition`, or fail with `what` was waited for, as it is known by then."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
         if condition():
             return
         time.sleep(every_s)
-    raise AssertionError(f"after {timeout_s:g} s: still not {what}")
+    raise AssertionError(
+        f"after {timeout_s:g} s: still not {what if isinstance(what, str) else what()}"
+    )
 
 
 def children_of(pid: int) -> list[int]:

@@ -23,6 +23,7 @@ from collectors.simulated.phrases import Kind, sentences
 from collectors.simulated.store import SimulatedStore, StoredReply
 from collectors.simulated.timeline import ENDLESS, Stretch, Timeline
 from collectors.simulated.world import Said, World
+from collectors.source import PlatformError
 from earshot.domain import Author
 
 Clock = Callable[[], datetime]
@@ -38,6 +39,14 @@ US = Author(
 
 FREE_STEP_S = 0.5
 """Between two events of a world without pace, in its own time."""
+
+TOO_MANY = 429
+"""The status that says when to come back; it documents that nothing was done."""
+
+WRITES_FAIL = 503
+"""The status of a storm in which threads can still be read: attempts go out and get lost."""
+
+RETRY_AFTER_S = 1.0
 
 _CONTENT = 150  # of 256
 
@@ -67,6 +76,15 @@ class SimulatedPlatform:
     @cached_property
     def worlds(self) -> tuple[World, ...]:
         return tuple(World(self.config, part) for part in range(self.config.parts))
+
+    def require_fair_weather(self, now: datetime, *, but_for: int = 0) -> None:
+        """Raises PlatformError in a storm (not in one of the status `but_for`)."""
+        status = self.store.storms(now)
+        if status not in (0, but_for):
+            raise PlatformError(
+                f"the simulator answers {status}: wait until its storm is over",
+                retry_after_s=RETRY_AFTER_S if status == TOO_MANY else None,
+            )
 
     def step_s(self) -> float:
         """The time between two events of the same part."""

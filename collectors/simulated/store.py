@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS reply (
     id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, parent TEXT NOT NULL,
     thread TEXT NOT NULL, text TEXT NOT NULL, at TEXT NOT NULL, visible_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS storm (until TEXT NOT NULL, status INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS reply_thread ON reply (thread);
 """
 
@@ -132,6 +133,21 @@ class SimulatedStore:
                 (part, at),
             )
 
+    # ------------------------------------------------------------ storms
+
+    def storm(self, status: int, until: datetime) -> None:
+        """Let the platform answer with this HTTP status until then; it replaces another storm."""
+        with self._writing() as db:
+            db.execute("DELETE FROM storm")
+            db.execute("INSERT INTO storm VALUES (?, ?)", (until.isoformat(), status))
+
+    def storms(self, at: datetime) -> int:
+        """The HTTP status of the storm that rages at `at`; 0 in fair weather."""
+        for until, status in self._read("SELECT until, status FROM storm"):
+            if at < datetime.fromisoformat(until):
+                return int(status)
+        return 0
+
     # ------------------------------------------------------------ replies
 
     def attempt(
@@ -163,6 +179,10 @@ class SimulatedStore:
                 ),
             ).lastrowid
             return fate, reply or 0
+
+    def fates(self) -> Sequence[Fate]:
+        """How each attempt really ended, in their order."""
+        return [Fate(fate) for (fate,) in self._read("SELECT outcome FROM attempt ORDER BY id")]
 
     def reply(self, id: int) -> StoredReply | None:
         return next(iter(self._replies(_REPLY + "WHERE id = ?", id)), None)

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -26,6 +27,15 @@ supervised = click.option(
     "--supervised", is_flag=True, hidden=True, help="Stop when the process above is gone."
 )
 
+clock_offset = click.option(
+    "--clock-offset",
+    type=float,
+    default=0.0,
+    hidden=True,
+    metavar="SECONDS",
+    help="Let the role's clock be wrong by so much (for tests of faults).",
+)
+
 
 def role(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a role's body a command: it is given the settings and what it runs with."""
@@ -33,9 +43,20 @@ def role(name: str) -> Callable[[Callable[..., None]], click.Command]:
     def wrap(body: Callable[..., None]) -> click.Command:
         @click.command(name, help=body.__doc__)
         @supervised
+        @clock_offset
         @click.pass_obj
-        def command(settings: Settings, /, supervised: bool, **options: Any) -> None:  # noqa: FBT001 -- click passes options by name
-            with in_words(settings), running(settings, name, supervised=supervised) as run:
+        def command(
+            settings: Settings,
+            /,
+            supervised: bool,  # noqa: FBT001 -- click passes options by name
+            clock_offset: float,
+            **options: Any,
+        ) -> None:
+            offset = timedelta(seconds=clock_offset)
+            with (
+                in_words(settings),
+                running(settings, name, supervised=supervised, clock_offset=offset) as run,
+            ):
                 body(settings, run, **options)
 
         return command
