@@ -50,6 +50,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "earshot.cli.administration:ledger",
         "Prove that all that was collected is accounted for; exit code 1 when it is not.",
     ),
+    "backup": (
+        "earshot.cli.backups:backup",
+        "Copy everything into the new folder TARGET, while all roles go on.",
+    ),
+    "restore": (
+        "earshot.cli.backups:restore",
+        "Put the backup SOURCE back into an empty home, while no role runs.",
+    ),
     "dead": (
         "earshot.cli.administration:dead",
         "See, retry and drop records that could not be handled.",
