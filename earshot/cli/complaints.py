@@ -39,7 +39,7 @@ def _words(error: Exception, settings: Settings | None) -> str | None:
     from earshot.stage import TooManyDead
     from earshot.yaml_source import OperatorError
 
-    told = OperatorError | LogError | db.DatabaseError | TooManyDead | PlatformError
+    told = OperatorError | LogError | db.DatabaseError | BackupError | TooManyDead | PlatformError
     told |= CredentialError
     if isinstance(error, told):
         return str(error)
