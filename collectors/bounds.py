@@ -64,6 +64,37 @@ def clean_reason(raw: str) -> str:
 
 def flaw(post: Post, now: datetime) -> str:
     """What is wrong with a parsed post; the empty string when it may go on."""
+    return "" if plain(post, now) else closer_look(post, now)
+
+
+def plain(post: Post, now: datetime) -> bool:
+    """Whether a post is sound beyond doubt. Most are; looking closer takes five times as long."""
+    author, text = post.author, post.text
+    try:
+        ids = "".join((post.native_id, post.thread, post.parent, author.id, *post.address.values()))
+        words = author.name + author.handle + author.url + post.url + post.reply_bar
+        text.encode()
+        return (
+            post.native_id != ""
+            and len(ids) <= ID_LIMIT
+            and len(words) <= NAME_LIMIT
+            and len(post.lang) <= LANG_LIMIT
+            and len(text) <= TEXT_LIMIT
+            and ids.isascii()
+            and (ids + words + post.lang).isprintable()
+            and "\x00" not in text
+            and len(post.address) <= _ADDRESS_LIMIT
+            and type(author.reach) is type(post.revision) is int
+            and 0 <= author.reach <= _REACH_LIMIT
+            and 0 <= post.revision <= TOMBSTONE
+            and EARLIEST <= post.published_at <= now + _AHEAD
+        )
+    except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or a strange one
+        return False
+
+
+def closer_look(post: Post, now: datetime) -> str:
+    """What is wrong with a post, found by looking at each of its fields."""
     author = post.author
     ids = {
         "native_id": post.native_id,

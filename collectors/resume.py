@@ -11,7 +11,6 @@ harmless. Cursors are versioned JSON that an operator can read and edit.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -285,7 +284,7 @@ def compare(
             posts.append(post)
         elif known[1] != digest:
             revision += 1
-            posts.append(dataclasses.replace(post, op=Op.EDIT, revision=revision))
+            posts.append(replace(post, op=Op.EDIT, revision=revision))
         held[post.native_id] = (revision, digest)
     moved = (
         window.posts

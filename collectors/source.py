@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from earshot.domain import Author, Op, aware
 
 Cursor = Mapping[str, Any]
@@ -39,8 +41,7 @@ class PlatformError(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(msgspec.Struct, frozen=True, kw_only=True):
     """A platform's post, parsed and not yet matched. Fields as in `earshot.domain.Mention`.
 
     A deletion has `op=Op.DELETE`, `revision=TOMBSTONE`, no text, and may not know its thread
@@ -59,7 +60,7 @@ class Post:
     lang: str = ""
     can_reply: bool = True
     reply_bar: str = ""
-    address: Mapping[str, str] = field(default_factory=dict)
+    address: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         aware(self.published_at, "published_at")

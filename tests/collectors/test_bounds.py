@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collectors.bounds import NAME_LIMIT, clean_name, clean_text, clean_url, utc_time
-from earshot.domain import TEXT_LIMIT
+from collectors.bounds import (
+    EARLIEST,
+    NAME_LIMIT,
+    clean_name,
+    clean_text,
+    clean_url,
+    closer_look,
+    plain,
+    utc_time,
+)
+from collectors.source import Post
+from earshot.domain import TEXT_LIMIT, Author
+from tests.builders import NOON, an_author
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -52,3 +66,40 @@ def test_only_bounded_web_addresses_are_kept(raw: str, *, kept: bool) -> None:
 def test_times_are_utc_whatever_they_say() -> None:
     assert utc_time("2026-03-02T13:00:00+01:00") == utc_time("2026-03-02T12:00:00")
     assert utc_time("2026-03-02T12:00:00Z").tzname() == "UTC"
+
+
+ODD = st.sampled_from(["", "a", "x" * 36, "x" * 201, "é", "\n", "\x00", "\ud800", "\u202e", "🔥"])
+ODD_NUMBERS = st.sampled_from([0, -1, 2**53, 2**63, True])
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(("native_id", "thread", "parent", "text", "url", "lang"), ODD),
+            "reply_bar": ODD,
+            "revision": ODD_NUMBERS,
+            "address": st.dictionaries(ODD, ODD, max_size=2),
+            "author": st.builds(Author, id=ODD, name=ODD, handle=ODD, url=ODD, reach=ODD_NUMBERS),
+            "published_at": st.sampled_from(
+                [EARLIEST - timedelta(days=1), NOON, NOON + timedelta(days=2)]
+            ),
+        },
+    )
+)
+@example({"text": "x" * (TEXT_LIMIT + 1)})
+@example({"address": {str(n): "" for n in range(30)}})
+@example({"text": None})
+@example({"address": {"a": None}})
+def test_what_passes_at_a_glance_passes_the_closer_look(changes: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {
+        "native_id": "1",
+        "thread": "1",
+        "author": an_author(),
+        "text": "acme",
+        "url": "",
+        "published_at": NOON,
+    }
+    post = Post(**fields | changes)
+    assert plain(post, NOON) or changes, "an ordinary post is plain"
+    assert not (plain(post, NOON) and closer_look(post, NOON))

@@ -6,7 +6,6 @@ import multiprocessing
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from collectors.simulated.people import TROLL, crowd
 from collectors.simulated.phrases import LANGUAGES, TOPICAL, WANTS_ANSWER, Kind, sentences, topics
@@ -76,7 +76,7 @@ def responder(store: Path, clock: Clock) -> Iterator[Callable[..., SimulatorResp
 
 
 def with_(config: SimulatorConfig, **changes: object) -> SimulatorConfig:
-    return msgspec.structs.replace(config, **changes)
+    return replace(config, **changes)
 
 
 def drained(source: Simulator, part: str = "p0", cursor: Cursor | None = None) -> list[Post]:
