@@ -29,7 +29,8 @@ ENV PATH=/opt/earshot/bin:$PATH \
     EARSHOT_WEB__HOST=0.0.0.0 \
     EARSHOT_TELEMETRY__HOST=0.0.0.0 \
     EARSHOT_TELEMETRY__FORMAT=json
-USER earshot
+# by number, so that an orchestrator can see that it is not root
+USER 10001
 VOLUME /data
 EXPOSE 8080 9464-9470
 # Each role has a port of its own ([telemetry] in config/earshot.toml): the one that runs here

@@ -53,6 +53,10 @@ services: ## Install the services that tests need: Kafka, PostgreSQL, Chromium (
 docs: $(VENV)/dev.stamp ## Write docs/reference/ from the code
 	@$(BIN)/python -m docs.generate
 
+.PHONY: dashboard
+dashboard: $(VENV)/dev.stamp ## Write Grafana's dashboard from deploy/grafana/panels.py
+	@$(BIN)/python -m deploy.grafana.write
+
 .PHONY: migration
 migration: $(VENV)/dev.stamp ## Write the next migration from earshot/tables.py; NAME='add a column'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python migrations/write.py '$(NAME)'

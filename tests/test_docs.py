@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 DOCUMENTS = [n for n in tracked() if n.endswith(".md") and not n.startswith("docs/templates/")]
 TOP = ("earshot", "collectors", "classifier", "router", "dashboard", "config", "migrations")
-TREES = (*TOP, "tests", "docs", "bench")
+TREES = (*TOP, "tests", "docs", "bench", "deploy")
 
 COMMANDS = dict(walk(main, ("earshot",)))
 

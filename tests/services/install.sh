@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install what the tests of real services need: Java, Kafka's jars, PostgreSQL, Chromium, fonts.
+# Install what the tests of real services need: Java, Kafka's jars, PostgreSQL, Chromium, fonts,
+# and what checks the files below deploy/: promtool and systemd-analyze.
 #
 # On Debian as root it installs without asking; what is there already is left alone, and a
 # second run takes no time. Elsewhere it says what is missing and goes on: tests skip with a
@@ -13,6 +14,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 jars=$root/.services/kafka-libs
+promtool=$root/.services/promtool
 missing=""
 
 say() { printf 'services: %s\n' "$*"; }
@@ -40,7 +42,12 @@ has_fonts() {
     [ -d /usr/share/fonts/truetype/noto ] && [ -d /usr/share/fonts/opentype/noto ]
 }
 
+has_promtool() {
+    [ -x "$promtool" ] || has promtool
+}
+
 packages() {
+    has systemd-analyze || echo systemd
     if [ -z "${EARSHOT_TEST_KAFKA:-}" ]; then
         java_is_new_enough || echo openjdk-17-jre-headless
         has_jars || has mvn || echo maven
@@ -95,8 +102,36 @@ fetch_jars() {
     fi
 }
 
+# One program out of Debian's package: the rest would be a server that starts.
+fetch_promtool() {
+    has_promtool && return 0
+    if ! has apt-get; then
+        lacks "promtool in $promtool (of Prometheus; a package only on Debian)"
+        return 0
+    fi
+    say "fetching promtool"
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    if (cd "$folder" && download prometheus && dpkg-deb --fsys-tarfile ./prometheus_*.deb |
+        tar -x ./usr/bin/promtool) >"$folder/log" 2>&1; then
+        mkdir -p "$root/.services"
+        mv "$folder/usr/bin/promtool" "$promtool"
+    else
+        lacks "promtool in $promtool (its package could not be fetched, see below)"
+        tail -n 20 "$folder/log"
+    fi
+    rm -rf "$folder"
+}
+
+download() {
+    apt-get download -qq "$1" && return 0
+    # the lists of packages are old, or were never fetched
+    [ "$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq "$1"
+}
+
 install_packages
 fetch_jars
+fetch_promtool
 if [ -n "$missing" ]; then
     printf 'services: missing:%b\n' "$missing"
     if [ "${CI:-}" = true ]; then

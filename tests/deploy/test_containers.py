@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import compose_spec
 import pytest
 import yaml
 
@@ -20,8 +21,9 @@ from earshot.metrics import Metrics
 from earshot.role import ROLES
 from earshot.settings import Telemetry, load
 from earshot.telemetry import HealthServer, Probe
+from tests.deploy import tools
+from tests.deploy.tools import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
@@ -56,6 +58,38 @@ def read_as_settings(variables: Mapping[str, Any]) -> None:
     """Load the variables as a process would: a misspelt one is an error."""
     given = {name: re.sub(r"\$\{[^}]*\}", "word", str(text)) for name, text in variables.items()}
     load(None, given)
+
+
+def test_compose_accepts_the_file() -> None:
+    compose_spec.PyCompose.from_yaml(yaml.safe_dump(COMPOSE))
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ("restart", "sometimes"),
+        ("healthchek", {"disable": True}),
+        ("stop_grace_period", "soon"),
+        ("depends_on", {"migrate": {"condition": "when_ready"}}),
+    ],
+)
+def test_a_service_that_compose_would_refuse_is_found(where: str, wrong: object) -> None:
+    services = {**SERVICES, "serve": {**SERVICES["serve"], where: wrong}}
+    with pytest.raises(ValueError, match=r"services\.serve"):
+        compose_spec.PyCompose.from_yaml(yaml.safe_dump({**COMPOSE, "services": services}))
+
+
+def test_the_linter_of_dockerfiles_has_nothing_to_say() -> None:
+    done = tools.run("hadolint", ROOT / "Dockerfile")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_dockerfile_with_a_fault_is_found(tmp_path: Path) -> None:
+    faulty = tmp_path / "Dockerfile"
+    faulty.write_text((ROOT / "Dockerfile").read_text() + "\nRUN cd /app\nUSER root\n")
+    done = tools.run("hadolint", faulty)
+    assert done.returncode != 0
+    assert {"DL3002", "DL3003"} <= set(re.findall(r"DL\d{4}", done.stdout))
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -102,7 +136,9 @@ def test_the_image_runs_a_command_that_exists_and_not_as_root() -> None:
     (command,), (entry,) = instructions("CMD"), instructions("ENTRYPOINT")
     assert json.loads(entry) == ["earshot"]
     assert_is_a_command(json.loads(command))
-    assert list(instructions("USER"))[-1] == "earshot"
+    (user,) = instructions("USER")
+    assert int(user) > 0, "by number, or Kubernetes can't tell that it is not root"
+    assert any(f"--uid {user}" in made for made in instructions("RUN"))
 
 
 def test_the_image_copies_what_the_checkout_holds_and_the_context_lets_through() -> None:

@@ -1,0 +1,1 @@
+"""The dashboard for Grafana, and what writes it."""
