@@ -78,7 +78,12 @@ def create_app(
     app.url_map.converters["int"] = ColumnNumber
     traffic.set_up(app, metrics)
     errors.set_up(app)
-    security.set_up(app, secret_key=web.secret_key, secure_cookies=web.secure_cookies)
+    security.set_up(
+        app,
+        secret_key=web.secret_key,
+        secure_cookies=web.secure_cookies,
+        proxies=web.proxies,
+    )
     words.set_up(app)
     auth.set_up(app)
     formats.set_up(app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import (
@@ -20,11 +20,13 @@ from flask import (
     url_for,
 )
 from sqlalchemy import select
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard import browser_sessions, people
 from dashboard.desk import desk, signed_in, viewer
-from dashboard.passwords import verify
+from dashboard.errors import show
+from dashboard.passwords import TooBusy, verify
 from dashboard.permissions import Permission, declared, needs, public
 from dashboard.throttle import Throttle
 from dashboard.words import gettext as _
@@ -42,6 +44,18 @@ def set_up(app: Flask) -> None:
     """Guard every request of `app`."""
     app.extensions["earshot.throttle"] = Throttle()
     app.before_request(guard)
+    app.register_error_handler(TooBusy, _too_busy)
+
+
+def _too_busy(_error: TooBusy) -> Answer:
+    page, status = show(ServiceUnavailable())
+    return Response(page, status, headers={"Retry-After": "5"})
+
+
+def throttle() -> Throttle:
+    """The attempts at the running application."""
+    found: Throttle = current_app.extensions["earshot.throttle"]
+    return found
 
 
 def cookie_name() -> str:
@@ -108,14 +122,11 @@ def login() -> Answer:
 def sign_in() -> Answer:
     now = desk().clock()
     email = people.normal_email(request.form.get("email", ""))[:254]
-    throttle: Throttle = current_app.extensions["earshot.throttle"]
     address = request.remote_addr or ""
-    pause = throttle.wait(address, email, now)
+    pause = throttle().attempt(address, email, now)
     if pause:
         desk().metrics.add("sign_ins", of="throttled")
-        seconds = int(pause.total_seconds()) + 1
-        message = _("Too many attempts. Try again in %(seconds)d s.", seconds=seconds)
-        return _refuse(email, message, 429)
+        return _refuse(email, too_many(pause), 429)
     with desk().readers.begin() as reading:
         person = reading.execute(
             select(PersonRow.id, PersonRow.password_hash).where(
@@ -124,12 +135,16 @@ def sign_in() -> Answer:
         ).first()
     right = verify(request.form.get("password", ""), person.password_hash if person else "")
     if person is None or not right:
-        throttle.failed(address, email, now)
         desk().metrics.add("sign_ins", of="wrong")
         return _refuse(email, _("E-mail or password is wrong."), 422)
-    throttle.succeeded(address, email)
+    throttle().succeeded(address, email)
     desk().metrics.add("sign_ins", of="right")
     return _enter(person.id, now)
+
+
+def too_many(pause: timedelta) -> str:
+    seconds = int(pause.total_seconds()) + 1
+    return _("Too many attempts. Try again in %(seconds)d s.", seconds=seconds)
 
 
 def _refuse(email: str, message: str, status: int) -> Answer:

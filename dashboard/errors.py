@@ -22,6 +22,7 @@ TITLES = {
     413: lazy("That is too much at once"),
     429: lazy("Too many requests"),
     500: lazy("Something broke on our side"),
+    503: lazy("Too much at once"),
 }
 ADVICE = {
     400: lazy("Go back, reload the page and try again; the form may have been open for long."),
@@ -29,6 +30,7 @@ ADVICE = {
     404: lazy("The address may be wrong, or it belongs to another brand."),
     409: lazy("Go back and reload to see what changed; nothing of yours was applied."),
     429: lazy("Wait a little, then try again."),
+    503: lazy("Many people sign in at this moment. Try again in a few seconds."),
     500: lazy("Try again. If it stays, tell an admin the request id below."),
 }
 

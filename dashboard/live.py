@@ -16,6 +16,8 @@ from flask import Blueprint, Response, current_app, g, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dashboard import browser_sessions
+from dashboard.auth import cookie_name
 from dashboard.desk import desk, viewer
 from dashboard.hub import Full, Hub, Subscription, shutdown
 from dashboard.permissions import Permission, needs
@@ -28,7 +30,7 @@ __all__ = ["hub", "pages", "shutdown"]
 pages = Blueprint("live", __name__)
 
 HEARTBEAT_S = 10.0
-"""A comment this often shows a dead line to both ends."""
+"""A comment this often shows a dead line to both ends, and the reader's right is looked at."""
 
 LIFE_S = 30 * 60.0
 """A stream ends then, and the browser's next one is checked for permissions again."""
@@ -64,11 +66,17 @@ class Stream(Iterator[bytes]):
     """The body of one stream. A class, since a generator that never ran is never closed."""
 
     def __init__(
-        self, hub: Hub, subscription: Subscription, now_s: Callable[[], float] = time.monotonic
+        self,
+        hub: Hub,
+        subscription: Subscription,
+        still: Callable[[], bool],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = hub
         self._subscription = subscription
+        self._still = still
         self._now_s = now_s
+        self._asked_s = now_s()
         self._ends_s = now_s() + LIFE_S
         self._begun = False
 
@@ -79,9 +87,16 @@ class Stream(Iterator[bytes]):
         if self._now_s() >= self._ends_s:
             raise StopIteration
         message = self._subscription.next(HEARTBEAT_S)
-        if message is None:
+        if message is None or not self._may_go_on():
             raise StopIteration
         return message or b": beat\n\n"
+
+    def _may_go_on(self) -> bool:
+        """Whether the reader may still be told; asked once a heartbeat, however much happens."""
+        if self._now_s() - self._asked_s < HEARTBEAT_S:
+            return True
+        self._asked_s = self._now_s()
+        return self._still()
 
     def close(self) -> None:
         """Give the place free. Called by the server however the stream ends."""
@@ -97,10 +112,22 @@ def stream() -> Response:
     except Full:
         return Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
     return Response(
-        Stream(hub(), subscription),
+        Stream(hub(), subscription, _still_there(viewer().brand)),
         mimetype="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def _still_there(brand: str) -> Callable[[], bool]:
+    """Whether the browser is still signed in, and its person still of `brand`."""
+    here, token = desk(), request.cookies[cookie_name()]
+
+    def ask() -> bool:
+        with here.readers.begin() as reading:
+            found = browser_sessions.find(reading, token, here.clock())
+        return found is not None and brand in found.viewer.brands
+
+    return ask
 
 
 @pages.get("/poll")

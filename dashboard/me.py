@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from werkzeug.wrappers import Response
 
 from dashboard import browser_sessions, people
-from dashboard.auth import cookie_name
+from dashboard.auth import cookie_name, throttle, too_many
 from dashboard.desk import desk, viewer
 from dashboard.passwords import WeakPassword, verify
 from dashboard.permissions import Permission, needs
@@ -77,8 +77,15 @@ def change_password() -> Response | tuple[str, int]:
         before = reading.scalar(
             select(PersonRow.password_hash).where(PersonRow.id == who.person_id)
         )
-    if before and not verify(request.form.get("present", ""), before):
-        return _page(_("The present password is wrong."), 422)
+    address = request.remote_addr or ""
+    if before:
+        # who found an open browser shall not find out the password there
+        pause = throttle().attempt(address, who.email, now)
+        if pause:
+            return _page(too_many(pause), 429)
+        if not verify(request.form.get("present", ""), before):
+            return _page(_("The present password is wrong."), 422)
+        throttle().succeeded(address, who.email)
     agent = request.headers.get("User-Agent", "")
     try:
         with desk().sessions.begin() as writing:

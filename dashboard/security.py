@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -24,8 +25,13 @@ HEADERS = {
 BODY_LIMIT = 1 << 20
 
 
-def set_up(app: Flask, *, secret_key: str, secure_cookies: bool) -> None:
-    """Forms need a token, cookies are bound to this site, and every answer has `HEADERS`."""
+def set_up(app: Flask, *, secret_key: str, secure_cookies: bool, proxies: int = 0) -> None:
+    """Forms need a token, cookies are bound to this site, and every answer has `HEADERS`.
+
+    `proxies` is how many of the last addresses in X-Forwarded-For are believed.
+    """
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]  # as Flask documents it
     app.config.update(
         SECRET_KEY=secret_key,
         SESSION_COOKIE_NAME="__Host-earshot-form" if secure_cookies else "earshot-form",

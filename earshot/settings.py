@@ -78,6 +78,7 @@ class Web(_Section, frozen=True):
     public_url: str = ""
     secret_key: str = ""
     secure_cookies: bool = False
+    proxies: Annotated[int, Meta(ge=0, le=10)] = 0
     threads: Annotated[int, Meta(ge=40, le=2_000)] = 256
     undo_send_s: Annotated[int, Meta(ge=0, le=600)] = 10
 

@@ -14,7 +14,7 @@ from dashboard.filters import IS, Filter, parse
 from dashboard.item_pages import Key
 from dashboard.reply_limits import graphemes, limit_of
 from dashboard.snooze import NoSuchTime, Until, until
-from dashboard.throttle import FREE, LONGEST, Throttle
+from dashboard.throttle import ONE_AT_ONE, Throttle
 from tests.builders import NOON
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -123,19 +123,19 @@ def test_each_platform_has_its_limit() -> None:
 
 
 def test_guessing_gets_slower_and_is_forgiven_by_success_and_time() -> None:
-    throttle = Throttle()
-    waits = []
-    for _ in range(FREE + 12):
-        waits.append(throttle.wait("ip", "bob", NOON))
-        throttle.failed("ip", "bob", NOON)
-    assert waits[:FREE] == [timedelta(0)] * FREE
-    assert waits[FREE : FREE + 3] == [timedelta(seconds=s) for s in (2, 4, 8)]
-    assert max(waits) == LONGEST
-    assert throttle.wait("ip", "alice", NOON) == timedelta(0)
-    assert throttle.wait("other ip", "bob", NOON) == timedelta(0)
-    assert throttle.wait("ip", "bob", NOON + timedelta(hours=2)) == timedelta(0)
+    throttle, now, waits = Throttle(), NOON, []
+    for _ in range(ONE_AT_ONE.free + 12):
+        waits.append(throttle.attempt("ip", "bob", now))
+        now += waits[-1]
+        if waits[-1]:
+            assert throttle.attempt("ip", "bob", now) == timedelta(0)
+    assert waits[: ONE_AT_ONE.free] == [timedelta(0)] * ONE_AT_ONE.free
+    assert waits[ONE_AT_ONE.free :][:3] == [timedelta(seconds=s) for s in (2, 4, 8)]
+    assert max(waits) == ONE_AT_ONE.longest
+    assert throttle.attempt("ip", "alice", now) == timedelta(0)
+    assert throttle.attempt("ip", "bob", now + timedelta(hours=2)) == timedelta(0)
     throttle.succeeded("ip", "bob")
-    assert throttle.wait("ip", "bob", NOON) == timedelta(0)
+    assert throttle.attempt("ip", "bob", now) == timedelta(0)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(0, 2**63 - 1))

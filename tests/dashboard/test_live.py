@@ -350,7 +350,7 @@ def test_a_page_that_does_not_read_is_cut_off_instead_of_filling_memory(
 
 
 def test_shutdown_ends_open_streams_at_once(hub: Hub) -> None:
-    stream = Stream(hub, hub.subscribe("acme", None, 10))
+    stream = Stream(hub, hub.subscribe("acme", None, 10), lambda: True)
     next(stream)
     threading.Timer(0.1, hubs.shutdown).start()
     started = time.monotonic()
@@ -365,7 +365,7 @@ def test_a_stream_ends_after_its_life_and_beats_while_it_waits(
 ) -> None:
     monkeypatch.setattr("dashboard.live.HEARTBEAT_S", 0.01)
     now = 0.0
-    stream = Stream(hub, hub.subscribe("acme", None, 10), lambda: now)
+    stream = Stream(hub, hub.subscribe("acme", None, 10), lambda: True, lambda: now)
     assert next(stream).startswith(b"retry: 2000\nid: ")
     assert next(stream) == b": beat\n\n"
     now = 30 * 60

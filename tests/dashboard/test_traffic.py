@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.desk import EXTENSION
-from dashboard.throttle import FREE
+from dashboard.throttle import ONE_AT_ONE
 from tests.dashboard.world import World, make_world
 
 
@@ -44,8 +44,8 @@ def test_answers_are_counted_by_the_class_of_their_status_and_timed(world: World
 def test_guessing_a_password_is_seen(world: World) -> None:
     browser = world.browser()
     guess = {"email": world.email("alice"), "password": "wrong"}
-    for _ in range(FREE + 2):
+    for _ in range(ONE_AT_ONE.free + 2):
         browser.post("/login", guess)
-    assert line("sign_ins_total", "wrong", FREE) in told(world)
+    assert line("sign_ins_total", "wrong", ONE_AT_ONE.free) in told(world)
     assert line("sign_ins_total", "throttled", 2) in told(world)
     assert line("sign_ins_total", "right", 0) in told(world)

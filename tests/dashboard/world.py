@@ -47,6 +47,7 @@ class Web:
     port: int = 0
     secret_key: str = "a secret of this test"
     secure_cookies: bool = False
+    proxies: int = 0
     undo_send_s: int = 10
     threads: int = 64
     public_url: str = "http://localhost"
