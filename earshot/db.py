@@ -7,10 +7,25 @@ take a `Session` never commit.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Update,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -138,6 +153,43 @@ def upsert(
     statement = statement.execution_options(preserve_rowcount=True)
     result = session.connection().execute(statement, list(rows))
     return max(0, result.rowcount)
+
+
+def among(session: Session, column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether `column` is one of `values`, sent as one parameter however many there are.
+
+    A parameter for each of a thousand values costs more than the database takes to find them.
+    """
+    wanted = list(values)
+    if _is_postgres(session):
+        return column == any_(literal(wanted, postgresql.ARRAY(column.type)))  # type: ignore[no-any-return]  # of an untyped column
+    each = func.json_each(msgspec.json.encode(wanted).decode()).table_valued("value")
+    return column.in_(select(each.c.value))  # type: ignore[no-any-return]  # of an untyped column
+
+
+def update_rows(
+    session: Session, table: type[Table], rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> int:
+    """Overwrite what stands at each row's `key` with its other columns; how many stood there.
+
+    `key` may be more than the table's own: a version that must not have changed. A column that
+    is both looked for and overwritten stands in the row twice, the old value as `was_<name>`.
+    `rows` must have the same columns.
+    """
+    if not rows:
+        return 0
+    names = tuple(name for name in rows[0] if name not in key)
+    statement = _update_of(table, tuple(key), names)
+    marked = [{f"p_{name}": value for name, value in row.items()} for row in rows]
+    return session.connection().execute(statement, marked).rowcount
+
+
+@lru_cache(maxsize=128)
+def _update_of(table: type[Table], key: tuple[str, ...], names: tuple[str, ...]) -> Update:
+    columns = table.__table__.c
+    same = [columns[name.removeprefix("was_")] == bindparam(f"p_{name}") for name in key]
+    # SQLAlchemy keeps the plain names of columns for itself.
+    return update(table).where(*same).values({name: bindparam(f"p_{name}") for name in names})
 
 
 def _is_postgres(session: Session) -> bool:

@@ -83,6 +83,9 @@ class Calendar:
     _days: dict[date, tuple[Interval, ...]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+    _weeks: dict[int, tuple[Interval, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         if not self.schedules:
@@ -110,6 +113,20 @@ class Calendar:
             known = self._days[day] = tuple(span for span in spans if span[0] < span[1])
         return known
 
+    def open_around(self, start: datetime) -> tuple[Interval, ...]:
+        """The open intervals of the eleven local days around `start`, in UTC and in order.
+
+        `start` is in UTC. Nearly every promise ends within them.
+        """
+        number = start.toordinal()
+        known = self._weeks.get(number)
+        if known is None:
+            # A local date is at most a day off, and one day earlier it may still be open.
+            days = (start.date() + timedelta(days=off) for off in range(-2, 9))
+            known = tuple(span for day in days for span in self.open_on(day))
+            self._weeks[number] = known
+        return known
+
     def open_from(self, start: datetime) -> Iterator[Interval]:
         """The open intervals that end after `start`, in order, for the next ten years."""
         # A day early: where clocks go back over midnight, yesterday's date comes twice.
@@ -130,11 +147,24 @@ def add(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:
     """
     aware(start, "start")
     # Python subtracts two times of one zone by their wall clocks: only UTC is safe to count in.
-    start = start.astimezone(UTC)
+    if start.tzinfo is not UTC:
+        start = start.astimezone(UTC)
     if duration < _ZERO:
         raise ValueError(f"a duration must not be negative, got {duration}")
     if calendar.always or not duration:
         return start + duration
+    left = duration
+    for begin, end in calendar.open_around(start):
+        if end <= start:
+            continue
+        begin = max(begin, start)  # noqa: PLW2901 -- the part of the interval that counts
+        if end - begin >= left:
+            return begin + left
+        left -= end - begin
+    return _much_later(calendar, start, duration)
+
+
+def _much_later(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:
     left = duration
     for begin, end in calendar.open_from(start):
         begin = max(begin, start)  # noqa: PLW2901 -- the part of the interval that counts

@@ -6,15 +6,15 @@ counts. Whoever lost a race gets `Stale` and has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from earshot import rollups
+from earshot import db, rollups
 from earshot.domain import ItemState
 from earshot.tables import SLOT_S, EventRow, ItemRow
 
@@ -91,6 +91,7 @@ def slot_start(slot: int) -> datetime:
 
 
 _COUNTED = ("state", "team", "sentiment", "flags", "slot")
+_READ = ("id", "brand", "version", *_COUNTED)
 
 
 def move(session: Session, change: Change) -> int:
@@ -99,55 +100,90 @@ def move(session: Session, change: Change) -> int:
     Raises Stale when the item is gone, belongs to another brand or was changed since
     `expect`, and Forbidden when its state may not be followed by `change.to`.
     """
-    row = session.execute(
-        select(
-            ItemRow.version,
-            ItemRow.state,
-            ItemRow.team,
-            ItemRow.sentiment,
-            ItemRow.flags,
-            ItemRow.slot,
-            *[getattr(ItemRow, name) for name in change.columns if name not in _COUNTED],
-        ).where(ItemRow.id == change.item_id, ItemRow.brand == change.brand)
-    ).first()
-    if row is None:
-        raise Stale(f"item {change.item_id} is not an item of brand {change.brand!r}")
-    if change.expect is not None and row.version != change.expect:
-        raise Stale(f"item {change.item_id} was changed by somebody else; read it again")
-    before = row._asdict()
-    columns = dict(change.columns)
-    if change.to is not None:
-        allow(ItemState(row.state), change.to)
-        columns["state"] = change.to.value
-    if "clock_started_at" in columns:
-        columns["slot"] = slot_of(columns["clock_started_at"])
-    changed = session.execute(
-        update(ItemRow)
-        .where(ItemRow.id == change.item_id, ItemRow.version == row.version)
-        .values(**columns, version=row.version + 1, changed_at=change.at)
-        .execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE has a row count
-        raise Stale(f"item {change.item_id} was changed by somebody else; read it again")
-    after = before | columns
-    rollups.count_backlog(session, backlog_deltas(change.brand, before, after))
-    session.execute(
-        insert(EventRow),
-        [
-            {
-                "brand": change.brand,
-                "at": change.at,
-                "actor": change.actor,
-                "kind": change.kind or f"item.{after['state']}",
-                "item_id": change.item_id,
-                "subject": str(change.item_id),
-                "before": {name: before[name] for name in columns if before[name] != after[name]},
-                "after": {name: after[name] for name in columns if before[name] != after[name]},
-                "why": dict(change.why),
-            }
-        ],
-    )
-    return int(row.version) + 1
+    return move_all(session, [change])[0]
+
+
+def move_all(session: Session, changes: Sequence[Change]) -> list[int]:
+    """Carry out `changes` in their order, in few statements; the items' new versions.
+
+    An item may be changed several times. Raises as `move`, before anything is written unless
+    another transaction is faster meanwhile; of several changes the transaction is then to be
+    given up.
+    """
+    moving = _Moving(_standing(session, changes))
+    versions = [moving.take(change) for change in changes]
+    rows = sorted(moving.rows(), key=lambda row: int(row["id"]))  # all lock in this order
+    for names in dict.fromkeys(map(tuple, rows)):
+        alike = [row for row in rows if tuple(row) == names]
+        if db.update_rows(session, ItemRow, alike, key=("id", "was_version")) != len(alike):
+            raise Stale("an item was changed by somebody else; read it again")
+    rollups.count_backlog(session, moving.backlog)
+    session.execute(insert(EventRow), moving.events)
+    return versions
+
+
+def _standing(session: Session, changes: Sequence[Change]) -> dict[int, dict[str, Any]]:
+    """What stands in the columns that `changes` touch or count, by item."""
+    touched = sorted({name for change in changes for name in change.columns} - set(_READ))
+    ids = sorted({change.item_id for change in changes})
+    columns = [getattr(ItemRow, name) for name in (*_READ, *touched)]
+    rows = session.execute(select(*columns).where(db.among(session, ItemRow.id, ids)))
+    return {row.id: row._asdict() for row in rows}
+
+
+class _Moving:
+    """Changes carried out on what stands, in memory: later ones see what earlier ones did."""
+
+    def __init__(self, standing: Mapping[int, dict[str, Any]]) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.backlog: dict[rollups.BacklogKey, int] = {}
+        self._now = {key: dict(row) for key, row in standing.items()}
+        self._versions = {key: int(row["version"]) for key, row in standing.items()}
+        self._set: dict[int, dict[str, Any]] = {}
+
+    def take(self, change: Change) -> int:
+        row = self._now.get(change.item_id)
+        if row is None or row["brand"] != change.brand:
+            raise Stale(f"item {change.item_id} is not an item of brand {change.brand!r}")
+        if change.expect is not None and row["version"] != change.expect:
+            raise Stale(f"item {change.item_id} was changed by somebody else; read it again")
+        columns = dict(change.columns)
+        if change.to is not None:
+            allow(ItemState(row["state"]), change.to)
+            columns["state"] = change.to.value
+        if "clock_started_at" in columns:
+            columns["slot"] = slot_of(columns["clock_started_at"])
+        after = row | columns
+        for key, n in backlog_deltas(change.brand, row, after).items():
+            self.backlog[key] = self.backlog.get(key, 0) + n
+        self.events.append(_event_of(change, row, after, columns))
+        after["version"] = row["version"] + 1
+        self._now[change.item_id] = after
+        self._set.setdefault(change.item_id, {}).update(columns, changed_at=change.at)
+        return int(after["version"])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each item's new values, with the version that they replace."""
+        for key, columns in self._set.items():
+            version = self._now[key]["version"]
+            yield {"id": key, "was_version": self._versions[key], "version": version} | columns
+
+
+def _event_of(
+    change: Change, before: Mapping[str, Any], after: Mapping[str, Any], columns: Iterable[str]
+) -> dict[str, Any]:
+    different = [name for name in columns if before[name] != after[name]]
+    return {
+        "brand": change.brand,
+        "at": change.at,
+        "actor": change.actor,
+        "kind": change.kind or f"item.{after['state']}",
+        "item_id": change.item_id,
+        "subject": str(change.item_id),
+        "before": {name: before[name] for name in different},
+        "after": {name: after[name] for name in different},
+        "why": dict(change.why),
+    }
 
 
 def allow(before: ItemState, after: ItemState) -> None:

@@ -40,16 +40,25 @@ def insert_rows(session: Session, table: type[tables.Table], rows: Sequence[Row]
         return
     connection = session.connection()
     prepared = _prepare(table, connection.dialect, tuple(rows[0]))
-    parameters = []
-    for row in rows:
-        values = list(prepared.pick(row))
-        for position, convert in prepared.converters:
-            values[position] = convert(values[position])
-        parameters.append(tuple(values))
+    columns: list[Sequence[Any]] = list(zip(*map(prepared.pick, rows), strict=True))
+    for position, convert in prepared.converters:
+        columns[position] = _converted(columns[position], convert)
+    parameters = list(zip(*columns, strict=True))
     if connection.dialect.name == "postgresql":
         _copy(connection, prepared, parameters)
     else:
         connection.exec_driver_sql(prepared.text, parameters)
+
+
+def _converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """Each value converted; one that repeats the value before it, such as the time, only once."""
+    last = done = None
+    converted = []
+    for value in values:
+        if value is not last:
+            last, done = value, convert(value)
+        converted.append(done)
+    return converted
 
 
 def _copy(connection: Connection, prepared: _Insert, parameters: Sequence[tuple[Any, ...]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from earshot import db, lifecycle, rollups
@@ -70,7 +70,7 @@ def _mentions(
     for brand, ids in by_brand.items():
         stored = session.execute(
             select(MentionRow.id, MentionRow.revision, MentionRow.item_id).where(
-                MentionRow.brand == brand, MentionRow.id.in_(ids)
+                MentionRow.brand == brand, db.among(session, MentionRow.id, ids)
             )
         )
         for row in stored:
@@ -84,7 +84,7 @@ def _items(session: Session, ids: set[int]) -> dict[int, Row]:
     stored = session.execute(
         select(*columns, MentionRow.published_at.label("newest_at"))
         .outerjoin(MentionRow, newest)
-        .where(ItemRow.id.in_(ids))
+        .where(db.among(session, ItemRow.id, ids))
         .order_by(ItemRow.id)
         .with_for_update(of=ItemRow)
     )
@@ -121,34 +121,30 @@ def write(session: Session, plan: Plan) -> None:
 
 
 def _update_mentions(session: Session, plan: Plan) -> None:
-    connection = session.connection()
-    for (brand, mention), columns in sorted(plan.newest.items()):
-        connection.execute(
-            update(MentionRow)
-            .where(MentionRow.brand == brand, MentionRow.id == mention)
-            .values(columns)
-        )
+    newest = [
+        {"brand": brand, "id": mention, **columns}
+        for (brand, mention), columns in sorted(plan.newest.items())
+    ]
+    db.update_rows(session, MentionRow, newest, key=("brand", "id"))
     if plan.erased:
         # What an author took back is not kept in the history of its edits either.
-        connection.execute(
-            update(RevisionRow)
-            .where(
-                RevisionRow.brand == bindparam("of_brand"),
-                RevisionRow.mention_id == bindparam("of_mention"),
-            )
-            .values(text=""),
-            [{"of_brand": brand, "of_mention": mention} for brand, mention in sorted(plan.erased)],
-        )
+        erased = [
+            {"brand": brand, "mention_id": mention, "text": ""}
+            for brand, mention in sorted(plan.erased)
+        ]
+        db.update_rows(session, RevisionRow, erased, key=("brand", "mention_id"))
 
 
 def _update_items(session: Session, plan: Plan) -> None:
-    connection = session.connection()
     for clock, _ in plan.answered:
         rollups.close_clock(session, clock)
-    for change in plan.changes:
-        lifecycle.move(session, change)
-    for item, columns in sorted(plan.snapshots.items()):
-        connection.execute(update(ItemRow).where(ItemRow.id == item).values(columns))
+    if plan.changes:
+        lifecycle.move_all(session, plan.changes)
+    patches = [{"id": item, **columns} for item, columns in sorted(plan.snapshots.items())]
+    for names in dict.fromkeys(map(tuple, patches)):
+        alike = [row for row in patches if tuple(row) == names]
+        db.update_rows(session, ItemRow, alike, key=("id",))
+    connection = session.connection()
     for clock, item in plan.answered:
         connection.execute(
             update(AssignmentRow)

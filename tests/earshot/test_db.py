@@ -171,7 +171,8 @@ def test_json_comes_back_as_it_was(engine: Engine, value: Any) -> None:
 )
 def test_any_json_value_survives_its_column(value: Any) -> None:
     column, dialect = Json(), connect("sqlite://").dialect
-    assert column.process_result_value(column.process_bind_param(value, dialect), dialect) == value
+    bound = column.bind_processor(dialect)(value)
+    assert column.process_result_value(bound, dialect) == value
 
 
 # ---------------------------------------------------------------- errors in words
