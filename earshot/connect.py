@@ -12,8 +12,11 @@ from earshot.topics import TOPICS
 KAFKA = "kafka://"
 
 
-def open_log(settings: Settings, role: str) -> Log:
-    """The log of the settings, with every topic made. Raises LogError or SettingsError."""
+def open_log(settings: Settings, role: str, instance: str = "") -> Log:
+    """The log of the settings, with every topic made. Raises LogError or SettingsError.
+
+    `instance` names this process among those of its role, the same after each restart.
+    """
     url = settings.log.url
     log: Log
     if "@" in url:
@@ -39,6 +42,7 @@ def open_log(settings: Settings, role: str) -> Log:
             url.removeprefix(KAFKA),
             f"earshot-{role}",
             replication_factor=settings.log.replication,
+            instance=f"{role}-{instance}" if instance else "",
             **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]  # all are the security options
         )
     else:

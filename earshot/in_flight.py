@@ -28,9 +28,8 @@ class Acknowledgement(Protocol):
 class InFlight:
     """The records sent since the last flush, oldest first.
 
-    A record without any answer for `patience_s` seconds means that the client is stuck: then
-    `room` and `settle` raise, and the process should end and be started anew. `where` names
-    the broker in messages.
+    When nothing was answered for `patience_s` seconds though there is no room for more, `room`
+    raises. `where` names the broker in messages.
     """
 
     def __init__(
@@ -53,7 +52,19 @@ class InFlight:
         self._records = 0
         self._failed = 0
         self._reason: BaseException | None = None
+        self._given_up_at: float | None = None
         self.bytes = 0
+
+    def oldest_s(self) -> float:
+        """How long the oldest record without an answer waits for it; 0 when there is none.
+
+        One that a flush gave up is among them until all of a later flush is durable. Any
+        thread may ask.
+        """
+        times = [at for at, _, _, answer in list(self._waiting) if not answer.is_done][:1]
+        if self._given_up_at is not None:
+            times.append(self._given_up_at)
+        return max(0.0, self._clock() - min(times)) if times else 0.0
 
     def add(self, records: int, size: int, acknowledgement: Acknowledgement) -> None:
         """Wait for the answer to `records` records that travel together, `size` bytes in all."""
@@ -67,18 +78,26 @@ class InFlight:
         self._reason = reason
 
     def room(self) -> None:
-        """Wait until there is room for one more record. Raises PublishFailed when stuck."""
+        """Wait until there is room for one more record. Raises PublishFailed if none comes."""
+        since: float | None = None
         while self._full():
+            before = len(self._waiting)
             self._sweep()
             if not self._full():
                 return
-            self._watch()
+            if since is None or len(self._waiting) < before:
+                since = self._clock()
+            self._watch(since)
             self._sleep(_PAUSE_S)
 
     def settle(self) -> None:
         """Count what is answered; forget everything. Raises PublishFailed unless all is durable."""
         self._sweep()
         unanswered, failed, reason = self._records, self._failed, self._reason
+        if not unanswered and not failed:
+            self._given_up_at = None
+        elif unanswered and self._given_up_at is None:
+            self._given_up_at = self._waiting[0][0]
         self._waiting.clear()
         self._records = self.bytes = self._failed = 0
         self._reason = None
@@ -110,13 +129,12 @@ class InFlight:
                 self._reason = acknowledgement.exception
         self._waiting = waiting
 
-    def _watch(self) -> None:
-        age = self._clock() - self._waiting[0][0]
-        if age > self._patience_s:
+    def _watch(self, since: float) -> None:
+        waited_s = self._clock() - since
+        if waited_s > self._patience_s:
             raise PublishFailed(
-                f"the oldest of {self._records} records got no answer from Kafka at"
-                f" {self._where} for {age:.0f} s, longer than the client should ever take: end"
-                " this process and start it again"
+                f"none of {self._records} records got an answer from Kafka at {self._where} for"
+                f" {waited_s:.0f} s: check that the broker runs, and send them again"
             )
 
 

@@ -73,7 +73,11 @@ class Consumer(Protocol):
         """Make the position after the last poll durable. Raises Fenced or LogError."""
 
     def close(self) -> None:
-        """Leave the group at once, so that others take over. Commits nothing."""
+        """Leave the group at once, so that others take over. Commits nothing.
+
+        A member of a named instance on Kafka stays a member until its time-out instead, so
+        that its restart disturbs nobody.
+        """
 
 
 class Log(Protocol):
@@ -88,6 +92,15 @@ class Log(Protocol):
 
     def lag(self, topic: str, group: str) -> int:
         """How many records of `topic` the group has not committed yet."""
+
+    def committed(self, topic: str, group: str) -> Mapping[int, int]:
+        """Of each partition, the first offset that the group has not committed (0: none is)."""
+
+    def rewind(self, topic: str, group: str, to: Mapping[int, int]) -> None:
+        """Have the group read each partition again from the offset in `to`, if it is beyond that.
+
+        Raises LogError while the group has members.
+        """
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Sequence[Record]:
         """At most `limit` records of one partition from `offset` on, outside any group."""

@@ -37,6 +37,14 @@ clock_offset = click.option(
 )
 
 
+as_instance = click.option(
+    "--instance",
+    default="",
+    help="A name for this process, the same after each restart and no other's: on Kafka, its "
+    "restart then leaves the other processes of the role alone.",
+)
+
+
 def role(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a role's body a command: it is given the settings and what it runs with."""
 
@@ -113,8 +121,9 @@ def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:
     return [known[name] for name in names or known]
 
 
+@as_instance
 @role("classify")
-def classify(settings: Settings, run: Running) -> None:
+def classify(settings: Settings, run: Running, instance: str) -> None:
     """Classify mentions."""
     from classifier.bundle import BadBundle
     from classifier.classify import classified
@@ -124,7 +133,7 @@ def classify(settings: Settings, run: Running) -> None:
         judge = load_judge(settings.classify.model, load_brands(settings))
     except (BadBundle, ValueError) as error:
         raise OperatorError(f"classify.model: {error}") from error
-    log = connect.open_log(settings, run.name)
+    log = connect.open_log(settings, run.name, instance)
     producer = log.producer()
     stage = Stage(
         source=MENTIONS,
@@ -141,8 +150,9 @@ def classify(settings: Settings, run: Running) -> None:
     log.close()
 
 
+@as_instance
 @role("route")
-def route(settings: Settings, run: Running) -> None:
+def route(settings: Settings, run: Running, instance: str) -> None:
     """Store classified mentions and decide what becomes of them."""
     from router.policy_file import load_policies
     from router.route import Router
@@ -150,7 +160,7 @@ def route(settings: Settings, run: Running) -> None:
     brands = load_brands(settings)
     policies = load_policies(settings.resolve(settings.brands), brands)
     router = Router(open_sessions(settings), policies, run.now)
-    log = connect.open_log(settings, run.name)
+    log = connect.open_log(settings, run.name, instance)
     producer = log.producer()
 
     def store(batch: Sequence[Classified]) -> tuple[()]:
@@ -172,8 +182,9 @@ def route(settings: Settings, run: Running) -> None:
     log.close()
 
 
+@as_instance
 @role("sweep")
-def sweep(settings: Settings, run: Running) -> None:
+def sweep(settings: Settings, run: Running, instance: str) -> None:
     """Offer queued items to responders, take back what is late, bury dead letters."""
     from earshot.survey import JOIN_S, Survey
     from router import sweep as shell
@@ -181,7 +192,7 @@ def sweep(settings: Settings, run: Running) -> None:
 
     brands = load_brands(settings)
     policies = load_policies(settings.resolve(settings.brands), brands)
-    log = connect.open_log(settings, run.name)
+    log = connect.open_log(settings, run.name, instance)
     survey = Survey(
         readers=db.open_readers(connect.open_database(settings)),
         log=log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import socket
 import sys
@@ -56,9 +57,9 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     config = context.parent.params.get("config") if context.parent else None
     before = [sys.executable, "-m", "earshot", *(["--config", str(config)] if config else [])]
     children = [_child(before, "collect", name) for name in names]
-    children += [_child(before, "classify") for _ in range(classifiers)]
-    children += [_child(before, "route") for _ in range(routers)]
-    children += [_child(before, "sweep"), _child(before, "send")]
+    children += [_member(before, "classify", number) for number in range(classifiers)]
+    children += [_member(before, "route", number) for number in range(routers)]
+    children += [_member(before, "sweep", 0), _child(before, "send")]
     if is_demo(settings) and settings.demo.crew:
         children.append(_child(before, "crew"))
     if not no_desk:
@@ -118,6 +119,12 @@ def require_free(host: str, port: int) -> None:
 
 def _child(before: list[str], name: str, *arguments: str) -> Child:
     return Child(" ".join((name, *arguments)), [*before, name, "--supervised", *arguments])
+
+
+def _member(before: list[str], name: str, number: int) -> Child:
+    """A role that is a member of groups, under a name that its restart has again."""
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:100]
+    return _child(before, name, "--instance", f"{host}-{number}")
 
 
 def _announce(settings: Settings, token: str, stop: threading.Event) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError, RebalanceInProgressError
+from kafka.errors import CommitFailedError, RebalanceInProgressError
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from earshot.kafka.explained import explained
@@ -33,6 +33,12 @@ def resumed(committed: OffsetAndMetadata | None) -> int:
     place = committed.metadata or ""
     here = place.isascii() and place.isdigit() and len(place) <= 4  # noqa: PLR2004 # one of 1024
     return offset_of(committed.offset, int(place) if here else 0)
+
+
+def committed_at(offset: int) -> OffsetAndMetadata:
+    """What a group commits to Kafka that goes on from the log's `offset`."""
+    record, place = place_of(offset)
+    return OffsetAndMetadata(record, str(place) if place else "", -1)
 
 
 class KafkaLogConsumer:
@@ -71,7 +77,7 @@ class KafkaLogConsumer:
             try:
                 # without a time-out it would try for ever
                 self._client.commit(self._offsets(), timeout_ms=_COMMIT_MS)
-            except (CommitFailedError, FencedInstanceIdError, RebalanceInProgressError) as error:
+            except (CommitFailedError, RebalanceInProgressError) as error:
                 self._fence(str(error))
         self._next.clear()
 
@@ -151,12 +157,10 @@ class KafkaLogConsumer:
         return found
 
     def _offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        found = {}
-        for number, offset in self._next.items():
-            record, place = place_of(offset)
-            at = OffsetAndMetadata(record, str(place) if place else "", -1)
-            found[TopicPartition(self._topic, number)] = at
-        return found
+        return {
+            TopicPartition(self._topic, number): committed_at(offset)
+            for number, offset in self._next.items()
+        }
 
     def _notice_rebalance(self) -> bool:
         generation = self._client.group_metadata().generation_id

@@ -10,18 +10,25 @@ from types import MappingProxyType
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetSpec, TopicPartition
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from earshot.in_flight import InFlight
 from earshot.kafka.browse import messages_ahead, read
-from earshot.kafka.consumer import KafkaLogConsumer, resumed
+from earshot.kafka.consumer import KafkaLogConsumer, committed_at, resumed
 from earshot.kafka.explained import explained
 from earshot.kafka.pack import offset_of
 from earshot.kafka.producer import IN_FLIGHT_BYTES, IN_FLIGHT_RECORDS, KafkaLogProducer
+from earshot.kafka.watchdog import Watchdog
 from earshot.log import LogError, Record
 from earshot.reach import reach
 
-_STUCK_MARGIN_S = 10.0
+_ROOM_S = 30.0
+"""How long a full buffer may take to shrink before `send` says that it can't."""
+
+FETCH_BYTES = 4 * 2**20
+"""How much one answer of a broker holds, compressed: it lies in memory, and so does the next."""
+
+_INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 _SECURITY = re.compile(r"security_protocol|ssl_(?!context)\w+|sasl_(?!oauth)\w+")
 """Options of the library that may be passed on: all that are plain text or numbers."""
@@ -32,9 +39,14 @@ class KafkaLog:
 
     `security` are kafka-python's own `security_protocol`, `ssl_*` and `sasl_*` arguments.
     A member that is silent for `session_timeout_s` loses its partitions; a record that is
-    not acknowledged within `delivery_timeout_s` has failed; no connection within
-    `connect_timeout_s` is a LogError. New topics get `replication_factor` (-1: the broker's
-    default).
+    not acknowledged within `delivery_timeout_s` has failed, and when the library does not say
+    so within `stuck_margin_s` more, the process ends (`earshot.kafka.watchdog`); no connection
+    within `connect_timeout_s` is a LogError. `instance` names this process among the members of
+    every group, the same after each restart: a member that comes back within
+    `session_timeout_s` then has its partitions again, and nobody else stops meanwhile; it does
+    not leave when it closes. Empty: each restart deals the partitions anew, twice.
+
+    New topics get `replication_factor` (-1: the broker's default).
     """
 
     def __init__(
@@ -46,6 +58,8 @@ class KafkaLog:
         session_timeout_s: float = 10.0,
         delivery_timeout_s: float = 60.0,
         connect_timeout_s: float = 10.0,
+        stuck_margin_s: float = 10.0,
+        instance: str = "",
         **security: Any,
     ) -> None:
         known = {name for name in KafkaProducer.DEFAULT_CONFIG if _SECURITY.fullmatch(name)}
@@ -54,8 +68,10 @@ class KafkaLog:
             raise LogError(f"unknown Kafka options {unknown}; there are {sorted(known)}")
         self.bootstrap = bootstrap
         self._replication_factor = replication_factor
+        self._instance = _instance_id(instance)
         self._session_ms = int(session_timeout_s * 1000)
         self._delivery_s = delivery_timeout_s
+        self._stuck_margin_s = stuck_margin_s
         self._connect_ms = int(connect_timeout_s * 1000)
         self._options: Mapping[str, Any] = MappingProxyType(
             {
@@ -105,9 +121,10 @@ class KafkaLog:
                 metrics_enabled=False,
                 allow_auto_create_topics=False,
             )
-        patience_s = self._delivery_s + _STUCK_MARGIN_S
-        in_flight = InFlight(self.bootstrap, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, patience_s)
-        return KafkaLogProducer(client, in_flight, self.bootstrap, self.partitions)
+        in_flight = InFlight(self.bootstrap, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, _ROOM_S)
+        patience_s = self._delivery_s + self._stuck_margin_s
+        watchdog = Watchdog(self.bootstrap, in_flight.oldest_s, patience_s)
+        return KafkaLogProducer(client, in_flight, watchdog, self.bootstrap, self.partitions)
 
     def consumer(self, topic: str, group: str) -> KafkaLogConsumer:
         self.partitions(topic)
@@ -115,7 +132,9 @@ class KafkaLog:
             beat_ms = min(3000, self._session_ms // 3)
             timing = {"session_timeout_ms": self._session_ms, "heartbeat_interval_ms": beat_ms}
             # under one name, members on different topics would make each other rebalance for ever
-            client = self._reader(topic, group_id=f"{topic}.{group}", **timing)
+            client = self._reader(
+                topic, group_id=f"{topic}.{group}", group_instance_id=self._instance, **timing
+            )
         return KafkaLogConsumer(client, self.bootstrap, topic, group)
 
     def lag(self, topic: str, group: str) -> int:
@@ -135,6 +154,30 @@ class KafkaLog:
         with self._browsing(f"counting what group {group!r} has to read of {topic!r}") as client:
             upto = {at: ends[at].offset for at in behind}
             return messages_ahead(client, behind, upto, self._connect_ms)
+
+    def committed(self, topic: str, group: str) -> Mapping[int, int]:
+        name, places = f"{topic}.{group}", self._places(topic)
+        with self._admin(f"reading the offsets of group {group!r} on {topic!r}") as admin:
+            done = admin.list_group_offsets({name: places})[name]
+        return {at.partition: resumed(done.get(at)) for at in places}
+
+    def rewind(self, topic: str, group: str, to: Mapping[int, int]) -> None:
+        done = self.committed(topic, group)
+        wanted = {
+            TopicPartition(topic, partition): committed_at(offset)
+            for partition, offset in to.items()
+            if offset < done[partition]
+        }
+        if not wanted:
+            return
+        with self._admin(f"taking group {group!r} on {topic!r} back") as admin:
+            answers = admin.alter_group_offsets(f"{topic}.{group}", wanted)
+        refused = {error.__name__ for error in answers.values() if error is not NoError}
+        if refused:
+            raise LogError(
+                f"Kafka at {self.bootstrap} won't take group {group!r} on {topic!r} back"
+                f" ({', '.join(sorted(refused))}): stop its members first"
+            )
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Sequence[Record]:
         partitions = self.partitions(topic)
@@ -187,6 +230,8 @@ class KafkaLog:
             enable_auto_commit=False,  # the default commits what may not be handled
             auto_offset_reset="earliest",  # the default skips what came before the group
             allow_auto_create_topics=False,
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=2**20,
             metrics_enabled=False,
         )
 
@@ -202,3 +247,12 @@ class KafkaLog:
             except KafkaError:
                 self.close()
                 raise
+
+
+def _instance_id(given: str) -> str | None:
+    if given and not _INSTANCE.fullmatch(given):
+        raise LogError(
+            f"the instance {given[:250]!r} has other than 1 to 200 letters, digits, '.', '_' or"
+            " '-': choose another name"
+        )
+    return given or None

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from earshot.in_flight import InFlight
 from earshot.kafka.pack import HEADER, PACK_BYTES, PACK_MESSAGES, Message, pack
+from earshot.kafka.watchdog import Watchdog
 from earshot.log import PublishFailed
 from earshot.partitioning import partition_of
 
@@ -40,11 +41,13 @@ class KafkaLogProducer:
         self,
         client: KafkaProducer,
         in_flight: InFlight,
+        watchdog: Watchdog,
         bootstrap: str,
         partitions: Callable[[str], int],
     ) -> None:
         self._client = client
         self._in_flight = in_flight
+        self._watchdog = watchdog
         self._bootstrap = bootstrap
         self._partitions = partitions
         self._gathered: dict[str, list[_Gathered]] = {}
@@ -90,6 +93,8 @@ class KafkaLogProducer:
             # is no broker: only so does the thread end, with its records failed
             self._client._sender.force_close()  # noqa: SLF001 # no public way
             self._client.close(timeout=1)
+        finally:
+            self._watchdog.stop()
 
     def _open(self, topic: str) -> list[_Gathered]:
         numbers = range(self._partitions(topic))

@@ -59,12 +59,46 @@ def test_a_sender_waits_while_too_many_bytes_are_unanswered() -> None:
     assert (moment.sleeps, flight.bytes) == (1, 0)
 
 
-def test_a_stuck_client_is_told_instead_of_waited_for_for_ever() -> None:
+def test_a_sender_does_not_wait_for_ever_for_room() -> None:
     moment = Moment()
     flight = in_flight(moment, records=1)
     flight.add(1, 1, Answer())
-    with pytest.raises(PublishFailed, match=r"k:1 for 2. s.*start it again"):
+    with pytest.raises(PublishFailed, match=r"none of 1 records .* k:1 for 2. s"):
         flight.room()
+
+
+def test_a_sender_waits_on_while_answers_come() -> None:
+    moment, answers = Moment(), [Answer() for _ in range(5)]
+    flight = in_flight(moment, records=1)
+    for answer in answers:
+        flight.add(1, 1, answer)
+
+    def one_more_answer() -> None:
+        if moment.sleeps % 30 == 0:  # each 15 s
+            answers[moment.sleeps // 30 - 1].is_done = True
+
+    moment.on_sleep = one_more_answer
+    flight.room()
+    assert moment.now >= 75
+
+
+def test_the_oldest_record_without_an_answer_is_known_until_a_flush_succeeds() -> None:
+    moment, first, second = Moment(), Answer(), Answer()
+    flight = in_flight(moment)
+    assert flight.oldest_s() == 0
+    flight.add(1, 1, first)
+    moment.now = 10
+    flight.add(1, 1, second)
+    assert flight.oldest_s() == 10
+    first.is_done = True
+    moment.now = 15
+    assert flight.oldest_s() == 5
+    with pytest.raises(PublishFailed):
+        flight.settle()
+    moment.now = 20
+    assert flight.oldest_s() == 10  # given up, and not forgotten
+    flight.settle()
+    assert flight.oldest_s() == 0
 
 
 def test_settling_tells_of_failed_records_once_with_the_reason() -> None:
