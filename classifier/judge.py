@@ -1,14 +1,13 @@
 """The judge: mentions in, classifications out, by a trained model.
 
-One pass over a batch: hash the n-grams once, score every task at once, read labels and
-reasons off the same numbers. Nothing is drawn from one mention to judge another, so that a
-batch is judged exactly as its mentions one by one.
+One pass over a batch: look its words up, score every task at once, read labels and reasons
+off the same numbers. Nothing is drawn from one mention to judge another, so that a batch is
+judged exactly as its mentions one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -22,12 +21,21 @@ from classifier.brands import (
     versioned,
 )
 from classifier.bundle import Bundle
-from classifier.features import Grams, Ints, grams
+from classifier.features import Grams, grams
+from classifier.labels import (
+    Choice,
+    Span,
+    of_task,
+    of_topics,
+    reason_tokens,
+    task_labels,
+    topic_labels,
+)
 from classifier.language import UNKNOWN
-from classifier.reasons import words
-from classifier.scoring import Floats, Table, document_sums, softmax, strongest, token_scores
+from classifier.memory import Memory
+from classifier.scoring import Floats, Table, document_sums, token_scores
 from classifier.text import normalise
-from classifier.topics import Prototypes, probabilities, prototypes
+from classifier.topics import probabilities, prototypes
 from classifier.urgency import urgency
 from earshot.domain import Classification, Intent, Label, Mention, Sentiment
 
@@ -42,10 +50,9 @@ FOREIGN_TRUST = 0.4
 Set from a measurement (see the model card): there it is right about that much less often.
 """
 
-MAX_TOPICS = 3
-MAX_REASONS = 3
-_AT_ONCE = 512
-_DIGITS = 4
+_AT_ONCE = 1_000
+_CHARACTERS_AT_ONCE = 2**18
+"""How much is read in one pass. More gains nothing, and takes memory."""
 
 
 class Classifier(Protocol):
@@ -61,25 +68,12 @@ class Classifier(Protocol):
     def classify(self, mentions: Sequence[Mention]) -> Sequence[Classification]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Where a task's labels stand among the columns of the table."""
-
-    labels: tuple[str, ...]
-    first: int
-    intercepts: Floats
-    quiet: int
-
-    @property
-    def columns(self) -> slice:
-        return slice(self.first, self.first + len(self.labels))
-
-
 class Judge:
     """The trained classifier of a bundle, for the brands whose topics it is given.
 
-    A brand without topics gets none. Raises ValueError when the bundle lacks a task, when a
-    brand names a topic twice, or for an unknown language.
+    A brand without topics gets none. For use from one thread: it remembers words. Raises
+    ValueError when the bundle lacks a task, when a brand names a topic twice, or for an
+    unknown language.
     """
 
     def __init__(
@@ -101,15 +95,18 @@ class Judge:
             brand: prototypes(topics, bundle) for brand, topics in topics_by_brand.items() if topics
         }
         self._languages = BrandLanguages(languages_by_brand)
+        self._memory = self._blank()
 
     def classify(self, mentions: Sequence[Mention]) -> list[Classification]:
         """One classification for each mention, in order. Any text is accepted."""
         judged: dict[int, Classification] = {}
         for brand, places in places_by_brand(mentions).items():
-            for begin in range(0, len(places), _AT_ONCE):
-                some = places[begin : begin + _AT_ONCE]
+            texts = [normalise(mentions[at].text) for at in places]
+            for begin, end in _portions(texts):
+                some = places[begin:end]
                 batch = [mentions[at] for at in some]
-                judged.update(zip(some, self._batch(brand, batch), strict=True))
+                found = self._batch(brand, batch, texts[begin:end])
+                judged.update(zip(some, found, strict=True))
         return [judged[at] for at in range(len(mentions))]
 
     def probabilities(self, texts: Sequence[str], task: str) -> Floats:
@@ -118,23 +115,40 @@ class Judge:
         Raises KeyError for a task that is not one of `TASKS`.
         """
         span = dict(zip(TASKS, self._spans, strict=True))[task]
-        batch = grams([normalise(text) for text in texts], self._bits)
-        sums = document_sums(batch, token_scores(batch, self._table))
-        return _shares(sums * _scale(sums), span)
+        _, _, sums = self._read([normalise(text) for text in texts])
+        return span.shares(sums * _scale(sums))
 
-    def _batch(self, brand: str, mentions: list[Mention]) -> list[Classification]:
-        texts = [normalise(mention.text) for mention in mentions]
-        batch = grams(texts, self._bits)
-        per_token = token_scores(batch, self._table)
-        sums = document_sums(batch, per_token)
+    def _blank(self) -> Memory:
+        return Memory(self._table, {brand: known.table for brand, known in self._topics.items()})
+
+    def _read(self, texts: Sequence[str]) -> tuple[Grams, Floats, Floats]:
+        """The n-grams of normalised `texts`, with the tasks' scores by token and by text."""
+        if self._memory.full:
+            self._memory = self._blank()
+        batch = grams(texts, self._bits, self._memory.vocabulary)
+        per_token = token_scores(batch, self._memory.tasks)
+        return batch, per_token, document_sums(batch, per_token)
+
+    def _batch(
+        self, brand: str, mentions: Sequence[Mention], texts: Sequence[str]
+    ) -> list[Classification]:
+        batch, per_token, sums = self._read(texts)
         scale = _scale(sums)
+        choices = [of_task(batch, per_token, sums * scale, span) for span in self._spans]
+        tasks = len(choices)
+        choices += self._topics_of(brand, batch, scale)
+        words = self._memory.reasons.of(batch, reason_tokens(batch, choices))
+        reasons = [words[at : at + len(texts)] for at in range(0, len(words), len(texts))]
         said = [mention.lang for mention in mentions]
         languages = self._languages.of(brand).labels(said, texts)
-        trust = [_trust(label) for label in languages]
+        trust = np.fromiter(map(_trust, languages), np.float64, len(languages))
         sentiments, intents, spams = (
-            _labels(batch, per_token, sums * scale, span, trust) for span in self._spans
+            task_labels(choice, span, trust, why)
+            for choice, span, why in zip(choices[:tasks], self._spans, reasons[:tasks], strict=True)
         )
-        topics = self._topics_of(brand, batch, scale)
+        names = self._topics[brand].names if brand in self._topics else ()
+        topics = topic_labels(choices[tasks:], names, reasons[tasks:], len(texts))
+        alarming = self._memory.alarming(batch).tolist()
         return [
             Classification(
                 model=self.version,
@@ -142,7 +156,7 @@ class Judge:
                 sentiment=sentiments[at],
                 intent=intents[at],
                 urgency=urgency(
-                    texts[at],
+                    texts[at] if alarming[at] else "",
                     intents[at],
                     sentiments[at],
                     reach=mention.author.reach,
@@ -154,21 +168,33 @@ class Judge:
             for at, mention in enumerate(mentions)
         ]
 
-    def _topics_of(self, brand: str, batch: Grams, scale: Floats) -> list[tuple[Label, ...]]:
-        known = self._topics.get(brand)
-        if known is None:
-            return [()] * batch.tokens.texts
-        per_token = token_scores(batch, known.table)
+    def _topics_of(self, brand: str, batch: Grams, scale: Floats) -> list[Choice]:
+        words = self._memory.topics.get(brand)
+        if words is None:
+            return []
+        per_token = token_scores(batch, words)
         shares = probabilities(document_sums(batch, per_token) * scale, self._curve)
-        return _topic_labels(batch, per_token, shares, known, self._curve.threshold)
+        return of_topics(batch, per_token, shares, self._curve.threshold)
 
 
-def _spans(bundle: Bundle) -> tuple[_Span, ...]:
+def _portions(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where to cut `texts`, so that no portion is large."""
+    begin = characters = 0
+    for at, text in enumerate(texts):
+        characters += len(text)
+        if at > begin and (at - begin == _AT_ONCE or characters > _CHARACTERS_AT_ONCE):
+            yield begin, at
+            begin, characters = at, len(text)
+    if begin < len(texts):
+        yield begin, len(texts)
+
+
+def _spans(bundle: Bundle) -> tuple[Span, ...]:
     spans, first = {}, 1
     for head in bundle.header.heads:
         intercepts = np.asarray(head.intercepts, np.float32)
         quiet = head.labels.index(_QUIET[head.task]) if head.task in _QUIET else 0
-        spans[head.task] = _Span(head.labels, first, intercepts, quiet)
+        spans[head.task] = Span(head.labels, first, intercepts, quiet)
         first += len(head.labels)
     if missing := [task for task in TASKS if task not in spans]:
         raise ValueError(f"the model {bundle.version} has no task {missing[0]!r}; train it again")
@@ -181,10 +207,6 @@ def _scale(sums: Floats) -> Floats:
     return scale
 
 
-def _shares(scores: Floats, span: _Span) -> Floats:
-    return softmax(scores[:, span.columns] + span.intercepts)
-
-
 def _trust(language: Label) -> float:
     """How far the labels may be believed: fully for surely English text."""
     if language.value == UNKNOWN:
@@ -194,62 +216,3 @@ def _trust(language: Label) -> float:
     else:
         english = 1 - language.confidence
     return english + (1 - english) * FOREIGN_TRUST
-
-
-def _labels(
-    batch: Grams, per_token: Floats, scores: Floats, span: _Span, trust: Sequence[float]
-) -> list[Label]:
-    """The likeliest label of each text for one task, with the words that spoke for it."""
-    shares = _shares(scores, span)
-    document = batch.tokens.document
-    wordless = np.bincount(document, minlength=len(shares)) == 0
-    best = np.where(wordless, span.quiet, shares.argmax(axis=1))
-    mine = per_token[:, span.columns]
-    count = len(span.labels)
-    # a word speaks for a label by what it adds beyond its mean over the other labels
-    own = mine[np.arange(len(mine)), best[document]]
-    lead = (own * count - mine.sum(axis=1)) / max(count - 1, 1)
-    picked = strongest(lead, document, batch.tokens.texts, MAX_REASONS)
-    guess = 1 / count
-    return [
-        Label(
-            value=span.labels[label],
-            confidence=round(guess + (share - guess) * belief, _DIGITS),
-            reasons=reasons,
-        )
-        for label, share, belief, reasons in zip(
-            best.tolist(),
-            shares[np.arange(len(shares)), best].tolist(),
-            trust,
-            words(batch, picked),
-            strict=True,
-        )
-    ]
-
-
-def _topic_labels(
-    batch: Grams, per_token: Floats, shares: Floats, known: Prototypes, threshold: float
-) -> list[tuple[Label, ...]]:
-    """The topics of each text above the threshold, likeliest first, the earlier of equals."""
-    labels: list[tuple[Label, ...]] = [()] * len(shares)
-    order = np.argsort(-shares, axis=1, kind="stable")[:, :MAX_TOPICS]
-    for rank in range(order.shape[1]):
-        topic = order[:, rank]
-        share = shares[np.arange(len(shares)), topic]
-        if not (share >= threshold).any():
-            break
-        picked = strongest(
-            _column_of(batch, per_token, topic), batch.tokens.document, len(shares), MAX_REASONS
-        )
-        reasons = words(batch, np.where((share >= threshold)[:, None], picked, -1))
-        for at in np.flatnonzero(share >= threshold).tolist():
-            confidence = round(float(share[at]), _DIGITS)
-            label = Label(value=known.names[topic[at]], confidence=confidence, reasons=reasons[at])
-            labels[at] = (*labels[at], label)
-    return labels
-
-
-def _column_of(batch: Grams, per_token: Floats, topic: Ints) -> Floats:
-    """What each token says for the topic of its own text."""
-    column: Floats = per_token[np.arange(len(per_token)), topic[batch.tokens.document]]
-    return column

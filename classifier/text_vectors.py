@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classifier.features import Columns, Grams, Ints, grams
+from classifier.features import Columns, Grams, Ints, grams, word_grams
 from classifier.scoring import Floats
 from classifier.text import normalise
 
@@ -33,7 +33,7 @@ def vectors(texts: Sequence[str], weight: Floats) -> Vectors:
     has no entry.
     """
     bits = len(weight).bit_length() - 1
-    text, column = _found(grams([normalise(text) for text in texts], bits))
+    text, column = _found(grams([normalise(text) for text in texts], bits), bits)
     keys, times = np.unique((text << bits) | column, return_counts=True)
     text, column = keys >> bits, keys & (len(weight) - 1)
     value = times * weight[column].astype(np.float64)
@@ -42,16 +42,16 @@ def vectors(texts: Sequence[str], weight: Floats) -> Vectors:
     return Vectors(text[kept], column[kept], value[kept] / length[kept])
 
 
-def _found(batch: Grams) -> tuple[Ints, Ints]:
+def _found(batch: Grams, bits: int) -> tuple[Ints, Ints]:
     """The text and the column of every n-gram in the batch."""
-    text = batch.tokens.document
+    text = batch.document
     pairs: list[tuple[Ints, Columns]] = [
-        (text, batch.whole[batch.distinct]),
-        (text[batch.pair_at], batch.pair),
+        (text[:-1][batch.paired], batch.pair[batch.paired]),
         (text[batch.denied_at], batch.denied),
     ]
-    for columns, sizes in batch.parts:
-        size, first = sizes[batch.distinct], (np.cumsum(sizes) - sizes)[batch.distinct]
+    numbers = np.arange(len(batch.vocabulary.words))
+    for columns, sizes in word_grams(batch.vocabulary, numbers, bits):
+        size, first = sizes[batch.word], (np.cumsum(sizes) - sizes)[batch.word]
         begin = np.cumsum(size) - size
         at = np.arange(int(size.sum())) + np.repeat(first - begin, size)
         pairs.append((np.repeat(text, size), columns[at]))

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 from classifier.bundle import Bundle, TopicCurve
 from classifier.features import grams
-from classifier.scoring import Floats, Table, document_sums, token_scores
+from classifier.scoring import Floats, Table, WordScores, document_sums, token_scores
 from classifier.text import normalise
 from classifier.text_vectors import vectors
 from classifier.topics import LEAST_SCORE, Topic, prototypes
@@ -82,9 +82,11 @@ def scores(bundle: Bundle, topics: Sequence[Topic], texts: Sequence[str]) -> Flo
     """(texts, topics): what the prototypes of `topics` score on `texts`."""
     batch = grams([normalise(text) for text in texts], bundle.header.bits)
     squares = np.square(bundle.idf.astype(np.float32))[:, None]
-    norms = np.sqrt(document_sums(batch, token_scores(batch, Table(squares))))
-    sums = document_sums(batch, token_scores(batch, prototypes(topics, bundle).table))
-    return sums / np.maximum(norms, np.float32(1e-9))
+    own, theirs = (
+        document_sums(batch, token_scores(batch, WordScores(batch.vocabulary, table)))
+        for table in (Table(squares), prototypes(topics, bundle).table)
+    )
+    return theirs / np.maximum(np.sqrt(own), np.float32(1e-9))
 
 
 def _features(found: Floats) -> Floats:

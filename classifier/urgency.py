@@ -7,6 +7,7 @@ still count most; then a complaint or bad feeling; then how many people may read
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from earshot.domain import Intent, Label, Sentiment, Urgency
@@ -18,18 +19,33 @@ HIGH_FROM = 3
 _SURE = 0.6
 _MAX_REASONS = 3
 
-_DANGER = (
-    r"unsafe|dangerous|injur(?:y|ed|ies)|hospital|ambulance|on fire|caught fire|smok(?:e|ing)|"
-    r"burn(?:t|ed|s)|electric shock|poison(?:ed|ing)?|allergic|recall|hacked|data breach|"
-    r"data leak|phishing|stolen|fraud|scam(?:med|mers)?|lawyer|lawsuit|sue you|police|"
-    r"suicide|kill myself|gefährlich|verletzt|peligroso|estafa|dangereux|pericoloso|perigoso"
+_DANGER = """
+unsafe, dangerous, injur(?:y|ed|ies), hospital, ambulance, on fire, caught fire, smok(?:e|ing),
+burn(?:t|ed|s), electric shock, poison(?:ed|ing)?, allergic, recall, hacked, data breach,
+data leak, phishing, stolen, fraud, scam(?:med|mers)?, lawyer, lawsuit, sue you, police,
+suicide, kill myself, gefährlich, verletzt, peligroso, estafa, dangereux, pericoloso, perigoso
+"""
+_HASTE = """
+urgent(?:ly|e)?, asap, emergency, immediately, right now, straight away, outage,
+(?:is|are|went|goes|completely|still) down, not responding, stranded, locked out,
+nothing works, last chance, deadline, dringend, sofort, de inmediato, immédiatement, subito
+"""
+
+
+def _patterns(listed: str) -> list[str]:
+    return [" ".join(pattern.split()) for pattern in listed.split(",")]
+
+
+def _any_of(patterns: Sequence[str]) -> str:
+    return "|".join(patterns)
+
+
+_WORDING = re.compile(
+    rf"\b(?:(?P<danger>{_any_of(_patterns(_DANGER))})|(?P<haste>{_any_of(_patterns(_HASTE))}))\b"
 )
-_HASTE = (
-    r"urgent(?:ly|e)?|asap|emergency|immediately|right now|straight away|outage|"
-    r"(?:is|are|went|goes|completely|still) down|not responding|stranded|locked out|"
-    r"nothing works|last chance|deadline|dringend|sofort|de inmediato|immédiatement|subito"
+_LAST_WORD = re.compile(
+    rf"\b(?:{_any_of([p.split()[-1] for p in _patterns(f'{_DANGER},{_HASTE}')])})\b"
 )
-_WORDING = re.compile(rf"\b(?:(?P<danger>{_DANGER})|(?P<haste>{_HASTE}))\b")
 
 
 class _Point(NamedTuple):
@@ -42,27 +58,33 @@ _WORDING_CONFIDENCE = 0.8
 """How often such a word means what it says; the rest is talk about somebody else's fire."""
 
 
+_SPAM = Label(value=Urgency.LOW, confidence=0.9, reasons=("spam",))
+_WANTING = frozenset({Intent.QUESTION, Intent.REQUEST, Intent.COMPLAINT})
+
+
+def may_alarm(token: str) -> bool:
+    """Whether a text's wording may be urgent by this token. Without such a token it isn't."""
+    return _LAST_WORD.search(token) is not None
+
+
 def urgency(text: str, intent: Label, sentiment: Label, *, reach: int, spam: bool = False) -> Label:
     """The urgency of a post with the normalised `text`, with its reasons, strongest first.
 
     Spam is never urgent. The confidence is that of the weakest judgement it rests on.
     """
     if spam:
-        return Label(value=Urgency.LOW, confidence=0.9, reasons=("spam",))
-    points = sorted(
-        [*_wording(text), *_mood(intent, sentiment), *_audience(reach)], key=lambda p: -p.points
+        return _SPAM
+    points = [*_wording(text), *_mood(intent, sentiment), *_audience(reach)]
+    if not points:
+        level = Urgency.NORMAL if intent.value in _WANTING else Urgency.LOW
+        return Label(value=level, confidence=intent.confidence, reasons=(intent.value,))
+    points.sort(key=lambda p: -p.points)
+    high = sum(point.points for point in points) >= HIGH_FROM
+    return Label(
+        value=Urgency.HIGH if high else Urgency.NORMAL,
+        confidence=min(point.confidence for point in points),
+        reasons=tuple(point.reason for point in points[:_MAX_REASONS]),
     )
-    total = sum(point.points for point in points)
-    wanted = intent.value in {Intent.QUESTION, Intent.REQUEST, Intent.COMPLAINT}
-    if total >= HIGH_FROM:
-        level = Urgency.HIGH
-    elif total > 0 or wanted:
-        level = Urgency.NORMAL
-    else:
-        level = Urgency.LOW
-    reasons = [point.reason for point in points] or [intent.value]
-    confidence = min([point.confidence for point in points], default=intent.confidence)
-    return Label(value=level, confidence=confidence, reasons=tuple(reasons[:_MAX_REASONS]))
 
 
 def _wording(text: str) -> list[_Point]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from classifier.features import BITS, Grams, grams
+from classifier.features import BITS, Grams, grams, word_grams
 from classifier.text import normalise
 
 _AT_ONCE = 2_000
@@ -58,19 +58,20 @@ class HashedNgrams(TransformerMixin, BaseEstimator):  # type: ignore[misc] # skl
 
 def count_matrix(batch: Grams, bits: int) -> Any:
     """How often each n-gram occurs in each text of the batch, as CSR."""
-    texts, tokens, rows = batch.tokens.texts, len(batch.distinct), len(batch.whole)
-    in_rows = _matrix(np.arange(rows), batch.whole, (rows, 1 << bits))
-    for columns, sizes in batch.parts:
-        in_rows += _matrix(np.repeat(np.arange(rows), sizes), columns, (rows, 1 << bits))
-    used = _matrix(batch.tokens.document, batch.distinct, (texts, rows))
-    document = batch.tokens.document if tokens else np.zeros(0, np.intp)
-    pairs = _matrix(document[batch.pair_at], batch.pair, (texts, 1 << bits))
-    denied = _matrix(document[batch.denied_at], batch.denied, (texts, 1 << bits))
-    counts = (used @ in_rows + pairs + denied).tocsr()
+    texts, rows = batch.texts, len(batch.vocabulary.words)
+    numbers = np.arange(rows)
+    in_words = sum(
+        _matrix(np.repeat(numbers, sizes), columns, (rows, 1 << bits))
+        for columns, sizes in word_grams(batch.vocabulary, numbers, bits)
+    )
+    used = _matrix(batch.document, batch.word, (texts, rows))
+    pairs = _matrix(batch.document[:-1][batch.paired], batch.pair[batch.paired], (texts, 1 << bits))
+    denied = _matrix(batch.document[batch.denied_at], batch.denied, (texts, 1 << bits))
+    counts = (used @ in_words + pairs + denied).tocsr()
     counts.sum_duplicates()
     return counts
 
 
 def _matrix(row: NDArray[Any], column: NDArray[Any], shape: tuple[int, int]) -> Any:
     ones = np.ones(len(row), np.float32)
-    return sparse.csr_matrix((ones, (row, column.astype(np.int64))), shape=shape)
+    return sparse.csr_matrix((ones, (row, column)), shape=shape)

@@ -1,34 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from classifier.features import BITS, grams, tokenise
+from classifier.features import BITS, Grams, Vocabulary, grams, word_grams
 from classifier.text import normalise
 from classifier.vectorizer import HashedNgrams, count_matrix
 from tests.classifier.texts import any_text
 
 
-def _words(text: str) -> list[str]:
-    tokens = tokenise([normalise(text)])
-    return [tokens.word(at) for at in range(len(tokens.size))]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", []),
-        ("Checkout fails, again!", ["checkout", "fails", ",", "again", "!"]),
-        ("it's #late", ["it's", "#late"]),
-        ("love❤️it", ["love", "❤", "it"]),
-        ("für 你好", ["für", "你好"]),
-        ("😡😡 no", ["😡😡", "no"]),
-    ],
-)
-def test_a_text_is_split_into_words_and_runs_of_symbols(text: str, words: list[str]) -> None:
-    assert _words(text) == words
+def _words(batch: Grams, at: Sequence[int] | NDArray[Any]) -> list[str]:
+    return [batch.vocabulary.words[number] for number in batch.word[at]]
 
 
 def _columns(text: str) -> dict[int, float]:
@@ -43,13 +30,12 @@ def test_a_long_drawn_word_is_one_word() -> None:
 
 def test_a_denied_word_counts_as_itself_and_as_denied() -> None:
     batch = grams(["not really very good here", "not, good"])
-    denied = [batch.tokens.word(at) for at in batch.denied_at]
-    assert denied == ["really", "very", "good"]
+    assert _words(batch, batch.denied_at) == ["really", "very", "good"]
 
 
 def test_pairs_and_denials_end_with_their_text() -> None:
     batch = grams(["never", "good day"])
-    assert [batch.tokens.word(at) for at in batch.pair_at] == ["good"]
+    assert _words(batch, np.flatnonzero(batch.paired)) == ["good"]
     assert not len(batch.denied_at)
 
 
@@ -58,9 +44,8 @@ def test_character_runs_are_those_of_scikit_learn() -> None:
 
     text = "refund my order order"
     batch = grams([text])
-    ours = sum(
-        int((np.repeat(np.bincount(batch.distinct), sizes)).sum()) for _, sizes in batch.parts
-    )
+    *runs, _ = word_grams(batch.vocabulary, batch.word, BITS)
+    ours = sum(len(columns) for columns, _ in runs)
     theirs = CountVectorizer(analyzer="char_wb", ngram_range=(2, 5)).fit_transform([text])
     assert ours == theirs.sum()
 
@@ -72,6 +57,20 @@ def test_a_batch_has_the_n_grams_of_its_texts_one_by_one(texts: list[str]) -> No
     assert together.shape == (len(texts), 1 << BITS)
     for at, text in enumerate(ready):
         assert abs(together[[at]] - count_matrix(grams([text]), BITS)).nnz == 0
+
+
+@given(st.lists(any_text, max_size=4), st.lists(any_text, max_size=4))
+def test_what_a_vocabulary_knew_before_changes_nothing(before: list[str], texts: list[str]) -> None:
+    vocabulary = Vocabulary()
+    grams([normalise(text) for text in before], vocabulary=vocabulary)
+    ready = [normalise(text) for text in texts]
+    assert (
+        abs(
+            count_matrix(grams(ready, vocabulary=vocabulary), BITS)
+            - count_matrix(grams(ready), BITS)
+        ).nnz
+        == 0
+    )
 
 
 def test_the_transformer_keeps_scikit_learns_contract() -> None:

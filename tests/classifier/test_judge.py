@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from classifier.bundle import Bundle
 from classifier.corpora import seed
-from classifier.judge import MAX_REASONS, TASKS, Classifier, Judge
+from classifier.judge import TASKS, Classifier, Judge
 from classifier.labelled import Example
+from classifier.labels import MAX_REASONS
 from classifier.pipeline import task_pipeline
 from classifier.rules import RuleJudge
 from classifier.text import normalise

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from classifier.language import DEFAULT_LANGUAGES, KNOWN, SURE, UNKNOWN, Languages
+from classifier.language import DEFAULT_LANGUAGES, DEPTH, KNOWN, SURE, UNKNOWN, Languages
 from tests.classifier.texts import any_text
 
 SENTENCES = {
@@ -82,3 +83,25 @@ def test_a_language_in_two_scripts_is_one() -> None:
 def test_unknown_languages_are_refused_at_once(codes: list[str]) -> None:
     with pytest.raises(ValueError, match="language"):
         Languages(codes)
+
+
+def test_no_sequence_of_bytes_that_is_looked_for_is_longer_than_is_read_before_a_piece() -> None:
+    model = LanguageIdentifier.from_model_file(MODEL_FILE)
+    moves = np.asarray(model.tk_nextmove).reshape(-1, 256)[np.asarray(model.tk_row)]
+    depth = np.full(len(moves), -1)
+    reached, steps = np.zeros(1, np.intp), 0
+    depth[0] = 0
+    while len(reached):
+        steps += 1
+        there = np.unique(moves[reached]).astype(np.intp)
+        reached = there[depth[there] < 0]
+        depth[reached] = steps
+    assert depth.max() == DEPTH
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(any_text, max_size=5))
+def test_a_batch_is_told_apart_as_its_texts_one_by_one(
+    languages: Languages, texts: list[str]
+) -> None:
+    assert languages.detect(texts) == [languages.detect([text])[0] for text in texts]

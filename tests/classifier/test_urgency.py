@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.urgency import HUGE_REACH, WIDE_REACH, urgency
+from classifier.text import normalise
+from classifier.tokens import tokens
+from classifier.urgency import HUGE_REACH, WIDE_REACH, may_alarm, urgency
 from earshot.domain import Intent, Label, Sentiment, Urgency
 from tests.builders import a_label
 from tests.classifier.texts import any_text
@@ -88,3 +90,19 @@ def test_more_readers_never_make_it_less_urgent(
     few = _urgency(text, intent, sentiment, reach)
     many = _urgency(text, intent, sentiment, reach + more)
     assert LEVELS.index(Urgency(many.value)) >= LEVELS.index(Urgency(few.value))
+
+
+_ALARMS = st.sampled_from(
+    ["caught fire", "sue", "you", "#hacked", "hospital's", "right now", "it_is down", "ⓗ", "🄀"]
+)
+
+
+@given(st.lists(_ALARMS, max_size=8).map(" ".join) | any_text)
+def test_wording_that_is_urgent_has_a_token_that_may_alarm(text: str) -> None:
+    ready = normalise(text)
+    if _urgency(ready).reasons != _urgency().reasons:
+        assert any(may_alarm(token) for token in tokens([ready]))
+
+
+def test_plain_talk_does_not_alarm() -> None:
+    assert not any(may_alarm(token) for token in tokens(["this firefox update is lovely"]))

@@ -1,0 +1,119 @@
+"""A batch at once is the same as a mention at a time, and as what is meant by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classifier import memory
+from classifier.bundle import Bundle
+from classifier.judge import TASKS, Judge
+from classifier.topics import Topic, prototypes
+from collectors.simulated.config import SimulatorConfig
+from collectors.simulator import Simulator
+from earshot.domain import Classification, Label, Mention
+from tests.builders import a_mention, an_author
+from tests.classifier.reference import Reference
+from tests.classifier.texts import any_text
+
+TOPICS = [
+    Topic(name="checkout", description="paying, cards", examples=("checkout keeps failing",)),
+    Topic(name="delivery", description="parcels", examples=("my parcel is late",)),
+    Topic(name="outage", description="the app is down"),
+]
+ROUNDED = 0.5e-4 + 1e-6
+
+
+@pytest.fixture(scope="module")
+def judge(shipped: Bundle) -> Judge:
+    return Judge(shipped, {"acme": TOPICS})
+
+
+@pytest.fixture(scope="module")
+def reference(shipped: Bundle) -> Reference:
+    return Reference(shipped, prototypes(TOPICS, shipped))
+
+
+@pytest.fixture(scope="module")
+def posts(tmp_path_factory: pytest.TempPathFactory) -> list[Mention]:
+    """What simulated people wrote, in four languages."""
+    config = SimulatorConfig(rate=0, count=3_000, batch=3_000, backlog=0)
+    world = Simulator(config, tmp_path_factory.mktemp("world") / "store")
+    found = world.poll("p0", None).posts
+    world.close()
+    return [a_mention(text=p.text, lang=p.lang, author=p.author) for p in found]
+
+
+def _parts(classification: Classification) -> dict[str, tuple[Label, ...]]:
+    tasks: dict[str, tuple[Label, ...]] = {task: (getattr(classification, task),) for task in TASKS}
+    return tasks | {"topic": classification.topics}
+
+
+def _assert_meant(judge: Judge, reference: Reference, texts: Sequence[str]) -> None:
+    judged = judge.classify([a_mention(text=text, lang="en") for text in texts])
+    for text, classification in zip(texts, judged, strict=True):
+        expected = reference.labels(text)
+        for task, labels in _parts(classification).items():
+            assert [label.value for label in labels] == [e.value for e in expected[task]]
+            for label, meant in zip(labels, expected[task], strict=True):
+                assert label.confidence == pytest.approx(meant.confidence, abs=ROUNDED)
+                assert label.reasons == meant.reasons, text
+
+
+def test_posts_are_judged_as_is_meant(
+    judge: Judge, reference: Reference, posts: list[Mention]
+) -> None:
+    texts = list(dict.fromkeys(post.text for post in posts))[:1_000]
+    _assert_meant(judge, reference, texts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(any_text.map(lambda text: text[:80]), max_size=5))
+def test_any_text_is_judged_as_is_meant(
+    judge: Judge, reference: Reference, texts: list[str]
+) -> None:
+    _assert_meant(judge, reference, texts)
+
+
+def test_posts_are_judged_together_as_one_by_one(judge: Judge, posts: list[Mention]) -> None:
+    together = judge.classify(posts)
+    assert together == [found for post in posts for found in judge.classify([post])]
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.sets(st.integers(0, 600), max_size=6))
+def test_however_posts_are_grouped_they_are_judged_alike(
+    judge: Judge, posts: list[Mention], cuts: set[int]
+) -> None:
+    some = posts[:600]
+    ends = [*sorted(cuts), len(some)]
+    grouped = [
+        found
+        for begin, end in zip([0, *ends], ends, strict=False)
+        for found in judge.classify(some[begin:end])
+    ]
+    assert grouped == judge.classify(some)
+
+
+def test_a_judge_that_forgets_answers_as_one_that_remembers(
+    judge: Judge, shipped: Bundle, posts: list[Mention], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST_WORDS", 50)
+    forgetful = Judge(shipped, {"acme": TOPICS})
+    batches = [posts[at : at + 100] for at in range(0, 1_000, 100)]
+    for batch in batches:
+        assert forgetful.classify(batch) == judge.classify(batch)
+    alone = [a_mention(text=f"word{n}", author=an_author()) for n in range(200)]
+    assert forgetful.classify(alone) == judge.classify(alone)
+    assert forgetful.classify([]) == []
+
+
+def test_memory_of_words_is_bounded(shipped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST_WORDS", 1_000)
+    judge = Judge(shipped, {"acme": TOPICS})
+    for step in range(20):
+        judge.classify([a_mention(text=f"word{step}x{n}", lang="en") for n in range(300)])
+        assert len(judge._memory.vocabulary.words) <= 1_301
