@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import sys
@@ -116,6 +117,13 @@ class Probe:
         return self._ready and self.alive()
 
 
+PORT_STEP = 10
+"""There are fewer roles than this, so that the second process of one takes no other's port."""
+
+PORTS = 20
+"""How many processes of one role may be on one machine and still be found."""
+
+
 class HealthServer:
     """`/healthz`, `/readyz` and `/metrics` of one role, served from a thread of its own."""
 
@@ -140,15 +148,7 @@ class HealthServer:
             def log_message(self, format: str, *args: object) -> None:
                 logger.debug("probe", extra={"request": format % args})
 
-        try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
-        except (OSError, OverflowError) as error:
-            # two processes of one role on one machine: each gets a port, none dies of it
-            self._server = ThreadingHTTPServer((host, 0), Handler)
-            logger.warning(
-                "the port for health and metrics is taken, using another",
-                extra={"wanted": port, "port": self.port, "reason": str(error)},
-            )
+        self._server = _listen(host, port, Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.1},
@@ -164,3 +164,22 @@ class HealthServer:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """A server on `port`, or on the next free one in steps of ten, or on any: none dies of it.
+
+    Two processes of one role on one machine are found where Prometheus looks for them.
+    """
+    steps = range(port, min(port + PORT_STEP * PORTS, 65_536), PORT_STEP) if port else ()
+    for wanted in steps:
+        try:
+            return ThreadingHTTPServer((host, wanted), handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                break
+    server = ThreadingHTTPServer((host, 0), handler)
+    if port:
+        at = server.server_address[1]
+        logger.warning("no port for metrics is free, using any", extra={"wanted": port, "port": at})
+    return server
