@@ -126,8 +126,20 @@ class KafkaLogConsumer:
         polled = self._client.poll(int(timeout_s * 1000), max_records=records)
         if was_member and not polled and not self._is_member():
             polled = self._client.poll(int(_JOIN_S * 1000), max_records=records)
+        if not polled:
+            self._mend_join()
         self._polled_at = time.monotonic()
         return None if self._notice_rebalance() else polled
+
+    def _mend_join(self) -> None:
+        """Have the library join again where it has lost the outcome of a join.
+
+        When a poll's time is up while it joins because a topic's partitions changed, it takes
+        the join for done, never looks at the answer, and is silent from then on.
+        """
+        coordinator = self._client._coordinator  # noqa: SLF001 # no public way
+        if not self._is_member() and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
 
     def _is_member(self) -> bool:
         return bool(self._client.group_metadata().state == MemberState.STABLE)

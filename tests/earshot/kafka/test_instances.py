@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kafka import KafkaConsumer
+from kafka.structs import MemberState
 
 from earshot.kafka.consumer import KafkaLogConsumer
 from earshot.kafka.log import KafkaLog
@@ -129,3 +130,19 @@ def test_of_two_processes_with_one_name_the_older_is_told_to_stop(
 def test_a_name_that_kafka_refuses_is_said_at_once() -> None:
     with pytest.raises(LogError, match="letters, digits"):
         KafkaLog("localhost:1", "test", instance="of two words")
+
+
+def test_a_join_whose_outcome_the_library_lost_is_begun_anew(
+    log: KafkaLog, topic: str, join: Callable[[str], Worker]
+) -> None:
+    member = join("")
+    share(member)
+    coordinator = client_of(member)._coordinator
+    coordinator._assignment_snapshot = {topic: {0}}  # as if the topic had got partitions since
+    client_of(member).poll(0)
+    wait_until(lambda: coordinator._join_task is None or coordinator._join_task.is_done, 30, "done")
+    assert not coordinator.need_rejoin()  # it forgets to look, though it is no member
+    assert client_of(member).group_metadata().state != MemberState.STABLE
+    publish(log, topic, numbered(20))
+    while len(member.done) < 20:
+        member.turn()
