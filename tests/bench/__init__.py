@@ -1,0 +1,1 @@
+"""Tests of the benchmarks: what is measured must be what the product makes."""
