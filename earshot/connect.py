@@ -29,7 +29,7 @@ def open_log(settings: Settings, role: str, instance: str = "") -> Log:
 
         log = SqliteLog(settings.home_path / "log")
     elif url.startswith(KAFKA):
-        from earshot.kafka_log import KafkaLog  # noqa: PLC0415 -- only the chosen one is loaded
+        from earshot.kafka.log import KafkaLog  # noqa: PLC0415 -- only the chosen one is loaded
 
         given = {
             "security_protocol": settings.log.security_protocol,
