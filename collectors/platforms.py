@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from collectors import access
 from collectors.bluesky import BlueskyResponder, BlueskySource
 from collectors.bluesky_client import BlueskyConfig
 from collectors.config import SourceConfig
@@ -31,12 +32,14 @@ class Platform:
     """One kind of source: its settings' type, and what makes a source and a responder.
 
     Both are made from the settings and a folder of the source's own, which most don't need.
-    `responder` gives None where the settings hold nothing to answer with.
+    `responder` gives None where the settings hold nothing to answer with. `access` asks the
+    platform whether it takes the credentials: see `collectors.access`.
     """
 
     config: type[SourceConfig]
     source: Callable[[Any, Path], Source]
     responder: Callable[[Any, Path], Responder | None]
+    access: Callable[[Any], str]
 
     def read(self, settings: Mapping[str, Any]) -> SourceConfig:
         """The settings as frozen values. Raises msgspec.ValidationError that names the key."""
@@ -57,9 +60,15 @@ def _bluesky_responder(config: BlueskyConfig, _: Path) -> Responder | None:
 
 
 PLATFORMS: Mapping[str, Platform] = {
-    "bluesky": Platform(BlueskyConfig, lambda config, _: BlueskySource(config), _bluesky_responder),
-    "recorded": Platform(RecordedConfig, lambda config, _: RecordedSource(config), lambda *_: None),
-    "reddit": Platform(RedditConfig, lambda config, _: RedditSource(config), _reddit_responder),
-    "simulator": Platform(SimulatorConfig, Simulator, SimulatorResponder),
-    "x": Platform(XConfig, lambda config, _: XSource(config), _x_responder),
+    "bluesky": Platform(
+        BlueskyConfig, lambda config, _: BlueskySource(config), _bluesky_responder, access.bluesky
+    ),
+    "recorded": Platform(
+        RecordedConfig, lambda config, _: RecordedSource(config), lambda *_: None, access.recorded
+    ),
+    "reddit": Platform(
+        RedditConfig, lambda config, _: RedditSource(config), _reddit_responder, access.reddit
+    ),
+    "simulator": Platform(SimulatorConfig, Simulator, SimulatorResponder, access.simulator),
+    "x": Platform(XConfig, lambda config, _: XSource(config), _x_responder, access.x),
 }

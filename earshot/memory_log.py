@@ -71,6 +71,20 @@ class MemoryLog:
                 for partition, lease in zip(self._partitions(topic), leases, strict=True)
             )
 
+    def committed(self, topic: str, group: str) -> Mapping[int, int]:
+        with self._changed:
+            leases = self._group(topic, group).leases
+            return {number: lease.committed for number, lease in enumerate(leases)}
+
+    def rewind(self, topic: str, group: str, to: Mapping[int, int]) -> None:
+        with self._changed:
+            of = self._group(topic, group)
+            if of.members:
+                raise LogError(f"group {group!r} reads {topic!r}: stop its members first")
+            for number, offset in to.items():
+                lease = of.leases[number]
+                of.leases[number] = Lease(lease.epoch + 1, min(lease.committed, offset))
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Sequence[Record]:
         with self._changed:
             partitions = self._partitions(topic)

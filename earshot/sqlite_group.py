@@ -12,6 +12,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 
+from earshot.log import LogError
 from earshot.partitioning import Lease, rebalance
 from earshot.sqlite_file import SqliteFile, explained
 
@@ -37,6 +38,21 @@ def committed(file: SqliteFile, group: str) -> dict[int, int]:
     with file.reading() as connection:
         rows = connection.execute("select partition, committed from lease where name = ?", (group,))
         return dict(rows.fetchall())
+
+
+def rewind(file: SqliteFile, group: str, to: Mapping[int, int], now: float) -> None:
+    """Take the group's offsets back to `to`, if they are beyond. Raises LogError if it is alive."""
+    with file.writing() as connection:
+        alive = connection.execute(
+            "select count(*) from member where name = ? and until >= ?", (group, now)
+        ).fetchone()[0]
+        if alive:
+            raise LogError(f"{file.path}: group {group!r} reads it: stop its members first")
+        connection.executemany(
+            "update lease set committed = min(committed, ?), epoch = epoch + 1"
+            " where name = ? and partition = ?",
+            [(offset, group, partition) for partition, offset in to.items()],
+        )
 
 
 def safe_offsets(file: SqliteFile) -> dict[int, int]:

@@ -81,6 +81,17 @@ class SqliteLog:
             for partition, (first, end) in enumerate(there)
         )
 
+    def committed(self, topic: str, group: str) -> Mapping[int, int]:
+        partitions = self.partitions(topic)
+        with self._lock:
+            done = sqlite_group.committed(self._shared(_groups_name(topic)), group)
+        return {partition: done.get(partition, 0) for partition in range(partitions)}
+
+    def rewind(self, topic: str, group: str, to: Mapping[int, int]) -> None:
+        self.partitions(topic)
+        with self._lock:
+            sqlite_group.rewind(self._shared(_groups_name(topic)), group, to, self._clock())
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Sequence[Record]:
         partitions = self.partitions(topic)
         if not 0 <= partition < partitions:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetSpec, TopicPartition
-from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+from kafka.structs import OffsetAndMetadata
 
 from earshot.in_flight import InFlight
 from earshot.kafka.browse import messages_ahead, read
@@ -29,6 +37,8 @@ FETCH_BYTES = 4 * 2**20
 """How much one answer of a broker holds, compressed: it lies in memory, and so does the next."""
 
 _INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+_COORDINATOR_PAUSE_S = 0.1
 
 _SECURITY = re.compile(r"security_protocol|ssl_(?!context)\w+|sasl_(?!oauth)\w+")
 """Options of the library that may be passed on: all that are plain text or numbers."""
@@ -139,11 +149,11 @@ class KafkaLog:
 
     def lag(self, topic: str, group: str) -> int:
         """See `earshot.log`. Beyond some thousands, an estimate: see `messages_ahead`."""
-        name, places = f"{topic}.{group}", self._places(topic)
+        places = self._places(topic)
         with self._admin(f"reading the lag of group {group!r} on {topic!r}") as admin:
             ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
             firsts = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
-            done = admin.list_group_offsets({name: places})[name]
+        done = self._done(topic, group)
         behind = {
             at: max(offset_of(firsts[at].offset), resumed(done.get(at)))
             for at in places
@@ -156,10 +166,8 @@ class KafkaLog:
             return messages_ahead(client, behind, upto, self._connect_ms)
 
     def committed(self, topic: str, group: str) -> Mapping[int, int]:
-        name, places = f"{topic}.{group}", self._places(topic)
-        with self._admin(f"reading the offsets of group {group!r} on {topic!r}") as admin:
-            done = admin.list_group_offsets({name: places})[name]
-        return {at.partition: resumed(done.get(at)) for at in places}
+        done = self._done(topic, group)
+        return {at.partition: resumed(done.get(at)) for at in self._places(topic)}
 
     def rewind(self, topic: str, group: str, to: Mapping[int, int]) -> None:
         done = self.committed(topic, group)
@@ -198,6 +206,23 @@ class KafkaLog:
                     raise LogError(f"no topic {topic!r} {where} ({why}): create it")
                 self._partitions[topic] = len(described["partitions"])
             return self._partitions[topic]
+
+    def _done(self, topic: str, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        """What the group has committed. A new cluster has no coordinator for a moment."""
+        name, places = f"{topic}.{group}", self._places(topic)
+        until = time.monotonic() + self._connect_ms / 1000
+        while True:
+            try:
+                with self._admin(f"reading the offsets of group {group!r} on {topic!r}") as admin:
+                    done: Mapping[TopicPartition, OffsetAndMetadata] = admin.list_group_offsets(
+                        {name: places}
+                    )[name]
+                    return done
+            except LogError as error:
+                waiting = isinstance(error.__cause__, CoordinatorNotAvailableError)
+                if not waiting or time.monotonic() > until:
+                    raise
+                time.sleep(_COORDINATOR_PAUSE_S)
 
     def trim(self, topic: str, keep_s: float) -> int:
         """Kafka keeps its own retention: nothing to do."""

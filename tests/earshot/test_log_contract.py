@@ -27,6 +27,7 @@ from tests.earshot.log_members import (
     work_off,
     work_together,
 )
+from tests.system import wait_until
 
 DURABLE = ["sqlite", pytest.param("kafka", marks=pytest.mark.services)]
 
@@ -288,6 +289,47 @@ def test_lag_counts_what_the_group_has_not_committed(log: Log, topic: str) -> No
     worker.commit()
     assert log.lag(topic, "g") == 0
     assert log.lag(topic, "another") == 30
+    worker.consumer.close()
+
+
+def test_a_group_is_taken_back_to_where_it_stood_and_never_ahead(log: Log, topic: str) -> None:
+    assert log.committed(topic, "g") == dict.fromkeys(range(4), 0)
+    sent = numbered(40)
+    publish(log, topic, sent[:30])
+    work_off(log, topic, "g", 30)
+    before = log.committed(topic, "g")
+    for number in range(4):
+        assert log.read(topic, number, before[number], 100) == []
+    publish(log, topic, sent[30:])
+    work_off(log, topic, "g", 10)
+    after = log.committed(topic, "g")
+
+    def taken_back() -> bool:  # a member that has left may be one to Kafka for a moment
+        try:
+            log.rewind(topic, "g", before)
+        except LogError:
+            return False
+        return True
+
+    wait_until(taken_back, 30, "taken back")
+    assert log.committed(topic, "g") == before
+    assert log.lag(topic, "g") == 10
+    again = work_off(log, topic, "g", 10)
+    assert by_key(again) == by_key(sent[30:])
+    wait_until(lambda: log.committed(topic, "g") == after, 30, "read again")
+    log.rewind(topic, "g", {number: offset + 5_000 for number, offset in after.items()})
+    assert log.committed(topic, "g") == after
+
+
+def test_a_group_that_reads_is_not_taken_back(log: Log, topic: str) -> None:
+    publish(log, topic, numbered(30))
+    worker = Worker(log.consumer(topic, "g"))
+    while len(worker.pending) < 30:
+        worker.poll()
+    worker.commit()
+    with pytest.raises(LogError, match="stop its members"):
+        log.rewind(topic, "g", dict.fromkeys(range(4), 0))
+    assert log.lag(topic, "g") == 0
     worker.consumer.close()
 
 
