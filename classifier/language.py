@@ -62,6 +62,10 @@ class Languages:
                 f"unknown language {unknown[0]!r}; known are {', '.join(sorted(KNOWN))}"
             )
         self.codes = tuple(dict.fromkeys(codes))
+        self._said = {
+            code: Label(value=code, confidence=PLATFORM_TRUST, reasons=("platform",))
+            for code in self.codes
+        }
 
     def detect(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """The likeliest language of each text with its probability; `und` when not sure.
@@ -83,20 +87,18 @@ class Languages:
 
         A platform's word counts when it is one of the brand's languages ("en-GB" is "en").
         """
-        codes = [tag.partition("-")[0].lower() for tag in said]
-        labels = [
-            Label(value=code, confidence=PLATFORM_TRUST, reasons=("platform",)) for code in codes
-        ]
-        unsaid = [at for at, code in enumerate(codes) if code not in self.codes]
-        for at, (code, share) in zip(
-            unsaid, self.detect([texts[at] for at in unsaid]), strict=True
-        ):
-            labels[at] = Label(value=code, confidence=round(share, 4), reasons=("text",))
-        return labels
+        labels = [self._said.get(tag.partition("-")[0].lower()) for tag in said]
+        unsaid = [at for at, label in enumerate(labels) if label is None]
+        found = iter(self.detect([texts[at] for at in unsaid]))
+        return [label or _seen(*next(found)) for label in labels]
 
     @cached_property
     def _model(self) -> _Walk:
         return _Walk(self.codes)
+
+
+def _seen(code: str, share: float) -> Label:
+    return Label(value=code, confidence=round(share, 4), reasons=("text",))
 
 
 @cache

@@ -57,9 +57,11 @@ class _Point(NamedTuple):
 _WORDING_CONFIDENCE = 0.8
 """How often such a word means what it says; the rest is talk about somebody else's fire."""
 
-
-_SPAM = Label(value=Urgency.LOW, confidence=0.9, reasons=("spam",))
-_WANTING = frozenset({Intent.QUESTION, Intent.REQUEST, Intent.COMPLAINT})
+# plain strings: to reach an enumeration's member takes longer than to make the label
+_LOW, _NORMAL, _HIGH = Urgency.LOW.value, Urgency.NORMAL.value, Urgency.HIGH.value
+_COMPLAINT, _NEGATIVE = Intent.COMPLAINT.value, Sentiment.NEGATIVE.value
+_WANTING = frozenset({Intent.QUESTION.value, Intent.REQUEST.value, _COMPLAINT})
+_SPAM = Label(value=_LOW, confidence=0.9, reasons=("spam",))
 
 
 def may_alarm(token: str) -> bool:
@@ -76,12 +78,12 @@ def urgency(text: str, intent: Label, sentiment: Label, *, reach: int, spam: boo
         return _SPAM
     points = [*_wording(text), *_mood(intent, sentiment), *_audience(reach)]
     if not points:
-        level = Urgency.NORMAL if intent.value in _WANTING else Urgency.LOW
+        level = _NORMAL if intent.value in _WANTING else _LOW
         return Label(value=level, confidence=intent.confidence, reasons=(intent.value,))
     points.sort(key=lambda p: -p.points)
     high = sum(point.points for point in points) >= HIGH_FROM
     return Label(
-        value=Urgency.HIGH if high else Urgency.NORMAL,
+        value=_HIGH if high else _NORMAL,
         confidence=min(point.confidence for point in points),
         reasons=tuple(point.reason for point in points[:_MAX_REASONS]),
     )
@@ -97,10 +99,10 @@ def _wording(text: str) -> list[_Point]:
 
 def _mood(intent: Label, sentiment: Label) -> list[_Point]:
     points = []
-    if intent.value == Intent.COMPLAINT:
-        points.append(_Point(1, Intent.COMPLAINT.value, intent.confidence))
-    if sentiment.value == Sentiment.NEGATIVE and sentiment.confidence >= _SURE:
-        points.append(_Point(1, Sentiment.NEGATIVE.value, sentiment.confidence))
+    if intent.value == _COMPLAINT:
+        points.append(_Point(1, _COMPLAINT, intent.confidence))
+    if sentiment.value == _NEGATIVE and sentiment.confidence >= _SURE:
+        points.append(_Point(1, _NEGATIVE, sentiment.confidence))
     return points
 
 
