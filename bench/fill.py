@@ -58,6 +58,12 @@ class Copy:
     def slot(self, column: str) -> str:
         return f"{column} - {self.hours * _HOUR_S // tables.SLOT_S}"
 
+    def day(self, column: str) -> str:
+        days = self.hours // 24
+        if self.postgres:
+            return f"to_char({column}::date - {days}, 'YYYY-MM-DD')"
+        return f"date({column}, '-{days} days')"
+
     def hour(self, column: str) -> str:
         return f"{column} - {self.hours}"
 
@@ -83,7 +89,7 @@ _TIMES: Mapping[str, Column] = dict.fromkeys(
     Copy.time,
 )
 _CHANGED: Mapping[str, Mapping[str, Column]] = {
-    "receipt": {"mention_id": Copy.id, "thread": Copy.native},
+    "receipt": {"mention_id": Copy.id, "thread": Copy.native, "day": Copy.day},
     "mention": {
         "id": Copy.id,
         "native_id": Copy.native,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import text
 
 from bench.fill import fill
 from bench.installation import Installation, Servers, installation, place, world
@@ -61,7 +62,6 @@ def main(
                 "level": level,
                 **filled,
                 **run(installed, told - posts, told, batch),
-                "database_mb": database_mb(folder),
             }
             click.echo(json.dumps(result, indent=None if as_json else 2))
 
@@ -69,11 +69,16 @@ def main(
 def run(installed: Installation, before: int, told: int, batch: int) -> dict[str, Any]:
     """Let the world go on from `before` posts until `told` in all; what that cost."""
     watch = Watch(installed, start_up(installed, world(before, 0.0, batch)))
+    written = database_bytes(installed)
     installed.start(world(told, 0.0, batch))
     watch.run(MOST_S)
     installed.stop()
     figures = watch.figures()
     watch.close()
+    now = database_bytes(installed)
+    figures["database_mb"] = round(now["size"] / 2**20)
+    if "wal" in now:
+        figures["wal_bytes_per_mention"] = round((now["wal"] - written["wal"]) / figures["stored"])
     return figures
 
 
@@ -86,10 +91,19 @@ def filled_to(installed: Installation, level: int) -> dict[str, Any]:
     return {"stored_before": stored, "filled_in_s": round(time.monotonic() - began)}
 
 
-def database_mb(folder: Path) -> int:
-    """What lies on the disk for database and log, in megabytes."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return round(sum(path.stat().st_size for path in files) / 2**20)
+def database_bytes(installed: Installation) -> dict[str, int]:
+    """How large the database is, and how far its write-ahead log has come in all."""
+    engine = db.connect(installed.database_url)
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name != "postgresql":
+                return {"size": Path(str(engine.url.database)).stat().st_size}
+            size, wal = connection.execute(
+                text("select pg_database_size(current_database()), pg_current_wal_lsn() - '0/0'")
+            ).one()
+            return {"size": int(size), "wal": int(wal)}
+    finally:
+        engine.dispose()
 
 
 if __name__ == "__main__":

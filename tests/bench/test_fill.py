@@ -53,11 +53,11 @@ def store(engine: Engine) -> None:
                     subject=row.id,
                 )
             )
-        session.add(
-            VolumeRow(
-                brand="acme", hour=480_000, source="sim", topic="", sentiment="neutral", n=STORED
+        # a day from the first to the last: each copy is a day earlier
+        for hour, n in ((480_000, STORED - 1), (480_023, 1)):
+            session.add(
+                VolumeRow(brand="acme", hour=hour, source="sim", topic="", sentiment="neutral", n=n)
             )
-        )
 
 
 def index_names(engine: Engine) -> set[str | None]:
@@ -83,8 +83,10 @@ def test_filling_copies_whole_mentions_until_there_are_enough(engine: Engine) ->
         assert not unmatched
         books = ledger.draw_up(session, lambda: 0)
     assert books.difference == books.without_receipt == 0
-    (row,) = books.rows
-    assert (row.collected, row.open, row.closed) == (20 * STORED, STORED, 19 * STORED)
+    *copies, original = books.rows
+    assert (original.day, original.collected, original.open) == ("2026-01-01", STORED, STORED)
+    assert [(row.collected, row.closed) for row in copies] == [(STORED, STORED)] * 19
+    assert copies[-1].day == "2025-12-31"
     assert index_names(engine) == indexes
 
 
