@@ -31,6 +31,8 @@ from sqlalchemy import make_url
 
 import earshot
 from earshot import connect, manifest, postgres_dump, schema, sqlite_copy
+from earshot.ledger import PATH
+from earshot.log import Log
 from earshot.manifest import BackupError, CopiedFile, Manifest
 from earshot.settings import Settings
 
@@ -60,6 +62,14 @@ class Installation:
     def database(self) -> Path | None:
         """The database's file; None when it is PostgreSQL's."""
         return database_file(self.settings)
+
+
+def offsets_of(log: Log) -> Offsets:
+    """How far every group on the way to the database has read. Raises LogError."""
+    found: dict[str, dict[str, Mapping[int, int]]] = {}
+    for topic, group in PATH:
+        found.setdefault(topic, {})[group] = log.committed(topic, group)
+    return found
 
 
 def database_file(settings: Settings) -> Path | None:

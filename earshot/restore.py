@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.orm import Session
 
 from earshot import connect, db, manifest, postgres_dump, schema
-from earshot.backup import database_file
+from earshot.backup import Offsets, database_file
+from earshot.log import Log
 from earshot.manifest import BackupError, Manifest
 from earshot.settings import Settings
 
@@ -50,6 +52,9 @@ def restore(
         )
     if file is None:
         _require_empty(settings)
+    if taken.offsets and settings.log.url:
+        with closing(connect.open_log(settings, "restore")) as log:
+            take_back(log, taken.offsets)
     home = settings.home_path
     try:
         _make_room(home, file, now, force=force)
@@ -77,6 +82,16 @@ def restore(
             " and that the folder may be written"
         ) from error
     return settled
+
+
+def take_back(log: Log, offsets: Offsets) -> None:
+    """Have every group read again what it may not have stored before the backup was taken.
+
+    What it had stored changes nothing. Raises LogError while a role reads the log.
+    """
+    for topic, groups in offsets.items():
+        for group, to in groups.items():
+            log.rewind(topic, group, to)
 
 
 def _make_room(home: Path, file: Path | None, now: datetime, *, force: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 from sqlalchemy.orm import Session
 
 from earshot import backup as backups
+from earshot import connect
 from earshot import restore as restores
 from earshot.cli.complaints import in_words
 from earshot.manifest import Manifest
@@ -29,7 +31,11 @@ def backup(context: click.Context, target: Path) -> None:
     settings: Settings = context.obj
     config = _config_of(context)
     with in_words(settings):
-        installation = backups.Installation(settings, config)
+        offsets: backups.Offsets = {}
+        if settings.log.url:
+            with closing(connect.open_log(settings, "backup")) as log:
+                offsets = backups.offsets_of(log)
+        installation = backups.Installation(settings, config, offsets)
         taken = backups.take(installation, target.resolve(), datetime.now(UTC))
     size = sum(file.size for file in taken.files)
     click.echo(f"{len(taken.files)} files, {size / 1e6:.1f} MB, are in {target}")

@@ -17,8 +17,10 @@ from collectors.after_restore import doubt_replies
 from earshot import backup, connect, db, manifest, restore, schema
 from earshot.backup import Installation
 from earshot.domain import ItemState, ReplyState
+from earshot.ledger import PATH
 from earshot.manifest import BackupError, Manifest
 from earshot.settings import Database, Settings
+from earshot.sqlite_log import SqliteLog
 from earshot.tables import EventRow, ReplyRow
 from tests.builders import NOON
 from tests.rows import a_person, a_reply, add_item, an_item
@@ -164,6 +166,30 @@ def test_kinds_of_database_are_not_mixed_and_a_full_one_is_refused(
         restore.restore(
             settings_at(tmp_path / "new2", new_postgres_database), tmp_path / "pg", nothing, NOON
         )
+
+
+def test_every_group_reads_again_what_came_after_the_backup(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log")
+    log.create(dict.fromkeys({topic for topic, _ in PATH}, 1))
+
+    def publish_and_read() -> None:
+        producer = log.producer()
+        for topic, group in PATH:
+            producer.send(topic, b"k", b"v")
+            producer.flush()
+            consumer = log.consumer(topic, group)
+            assert consumer.poll(10, 10.0)
+            consumer.commit()
+            consumer.close()
+        producer.close()
+
+    publish_and_read()
+    offsets = backup.offsets_of(log)
+    publish_and_read()
+    assert sum(log.lag(*of) for of in PATH) == 0
+    restore.take_back(log, offsets)
+    assert [log.lag(*of) for of in PATH] == [1, 1, 1, 1]
+    log.close()
 
 
 # ------------------------------------------------------------------ replies
