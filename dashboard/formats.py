@@ -75,6 +75,8 @@ def set_up(app: Flask) -> None:
         reply_words=lambda state: _(REPLY_STATES.get(state, state)),
         role_words=lambda role: _(ROLES.get(role, role)),
         sentiment_words=lambda value: _(SENTIMENTS[value][1]) if value in SENTIMENTS else value,
+        # `_()` of Jinja takes its argument for safe HTML and for a format: sentences only
+        translated=_,
         web_url=web_url,
         duration=deadlines.duration,
         graphemes=graphemes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
+ACTIVE = ("=", "+", "-", "@", "\t", "\r")
 
 
 def cell(value: object) -> str:
@@ -20,7 +20,7 @@ def cell(value: object) -> str:
             text = value.isoformat(timespec="seconds")
         case _:
             text = str(value)
-    if isinstance(value, str) and text.startswith(_ACTIVE):
+    if isinstance(value, str) and text.startswith(ACTIVE):
         text = "'" + text
     return '"' + text.replace('"', '""') + '"'
 

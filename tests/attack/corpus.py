@@ -1,7 +1,7 @@
 """Hostile text of our own making. What a payload would make on a page carries the name `pwned`.
 
 A text is harmless exactly if it is shown as it was written: so a page must hold no element and
-no attribute called `pwned`, no script may call `pwned()`, and no template may work out `913*7`.
+no attribute called `pwned`, no script may call `pwned()`, and no template may work out a product.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 MARK = "pwned"
 """The name of every element, attribute, function and host that a payload tries to bring in."""
 
-WORKED_OUT = "6391"
-"""What a template makes of `913*7`."""
+WORKED_OUT = str(91733 * 7789)
+"""What a template makes of `91733*7789`."""
 
 ELSEWHERE = "https://pwned.invalid"
 
@@ -61,12 +61,12 @@ ADDRESSES = (
 """Text that runs, or leads astray, where it is taken for a link."""
 
 TEMPLATES = (
-    "{{913*7}}",
-    "{% for x in [1] %}{{913*7}}{% endfor %}",
-    "${913*7}",
-    "#{913*7}",
-    "<%= 913*7 %>",
-    "{{config.SECRET_KEY}}{{913*7}}",
+    "{{91733*7789}}",
+    "{% for x in [1] %}{{91733*7789}}{% endfor %}",
+    "${91733*7789}",
+    "#{91733*7789}",
+    "<%= 91733*7789 %>",
+    "{{config.SECRET_KEY}}{{91733*7789}}",
     "%(pwned)s %s %n {pwned} {0.__class__}",
     "`${pwned()}`",
 )
