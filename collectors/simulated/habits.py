@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from collectors.simulated.phrases import TOPICAL, Kind, topics
 
@@ -53,6 +54,7 @@ def replies_to(opening: Kind) -> Sequence[Kind]:
     return _BELOW_TROUBLE if opening in _TROUBLE else _BELOW_CHAT
 
 
+@cache
 def topic_of(kind: Kind, theme: int) -> str:
     """The topic of a post in a thread of this theme, a number; empty where there is none.
 
