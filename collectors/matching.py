@@ -1,9 +1,8 @@
 """Which of a brand's queries a post matches, and by which terms. Pure.
 
-The queries ask about words, phrases, pieces of text, authors and languages: their leaves. One
-pass over a post finds the leaves that are true of it, by looking its words up, so that many
-queries cost hardly more than a few. What follows from a set of true leaves is worked out once:
-posts that say nothing new, as most do, are then settled by one look into a table.
+The queries ask about words, phrases, pieces of text, authors and languages: their leaves.
+`collectors.leaves` finds those that are true of a post. What follows from a set of true leaves is
+worked out once: posts that say nothing new, as most do, are then settled by one look into a table.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 
+from collectors.leaves import FEW, Index
 from collectors.query import (
-    SIGNS,
     And,
     BadQuery,
     From,
@@ -26,9 +25,7 @@ from collectors.query import (
     Or,
     Piece,
     Words,
-    normalise,
     parse,
-    tokens_of,
 )
 from collectors.source import Post
 
@@ -53,13 +50,16 @@ class Match:
 class Matcher:
     """Compiled queries. Make another when they change."""
 
-    def __init__(self, trees: Mapping[str, Node]) -> None:
-        """`trees` by the queries' names. Raises BadQuery for one that needs nothing to be there."""
+    def __init__(self, trees: Mapping[str, Node], few: int = FEW) -> None:
+        """`trees` by the queries' names. Raises BadQuery for one that needs nothing to be there.
+
+        `few` is for `collectors.leaves`; it changes how fast this is, and nothing else.
+        """
         self._names = tuple(trees)
         self._trees = tuple(trees.values())
         self._leaves = tuple(dict.fromkeys(leaf for tree in self._trees for leaf in leaves(tree)))
         self._needing = _needing(trees)
-        self._index = _Index(self._leaves)
+        self._index = Index(self._leaves, few)
         self._outcome = lru_cache(maxsize=REMEMBERED)(self._settle)
 
     def match(self, post: Post) -> Match:
@@ -160,81 +160,3 @@ def _needs(node: Node, common: Counter[Leaf]) -> frozenset[Leaf] | None:
             return frozenset().union(*known) if len(known) == len(every) else None
         case Lang() | Not():
             return None
-
-
-# ------------------------------------------------------------ from a post to what is true of it
-
-
-class _Index:
-    """Leaves by what they look for. A leaf is named by its place in `leaves`."""
-
-    def __init__(self, leaves: Sequence[Leaf]) -> None:
-        words: dict[str, list[int]] = defaultdict(list)
-        phrases: dict[str, list[tuple[int, Sequence[str]]]] = defaultdict(list)
-        self._pieces: list[tuple[str, int]] = []
-        self._authors: dict[str, int] = {}
-        self._langs: list[tuple[str, int]] = []
-        for number, leaf in enumerate(leaves):
-            match leaf:
-                case Words(_, (token,)):
-                    for spelled in _spellings(token):
-                        words[spelled].append(number)
-                case Words(_, tokens):
-                    for spelled in _spellings(tokens[0]):
-                        phrases[spelled].append((number, tokens))
-                case Piece(piece):
-                    self._pieces.append((piece, number))
-                case From(name):
-                    self._authors[name] = number
-                case Lang(code):
-                    self._langs.append((code, number))
-        self._words, self._phrases = dict(words), dict(phrases)
-
-    def true_of(self, post: Post) -> frozenset[int]:
-        """The leaves that are true of `post`."""
-        text = normalise(post.text)
-        tokens = tokens_of(text)
-        said = set(tokens)
-        true = [number for token in self._words.keys() & said for number in self._words[token]]
-        if begun := self._phrases.keys() & said:
-            places = _places(tokens)
-            for number, phrase in (one for token in begun for one in self._phrases[token]):
-                if _stands(phrase, places):
-                    true.append(number)
-        if self._pieces:
-            true += [number for piece, number in self._pieces if piece in text]
-        if self._authors:
-            true += self._written_by(post)
-        if self._langs:
-            lang = normalise(post.lang)
-            true += [n for code, n in self._langs if lang == code or lang.startswith(f"{code}-")]
-        return frozenset(true)
-
-    def _written_by(self, post: Post) -> Iterator[int]:
-        for name in (post.author.handle, post.author.id):
-            number = self._authors.get(normalise(name).removeprefix("@"))
-            if number is not None:
-                yield number
-
-
-def _spellings(token: str) -> Sequence[str]:
-    """The tokens of a text that `token` finds: a bare word finds itself behind a sign too."""
-    return (token,) if token[0] in SIGNS else (token, *(sign + token for sign in SIGNS))
-
-
-def _places(tokens: Sequence[str]) -> Mapping[str, AbstractSet[int]]:
-    """Where each token stands, the signed ones without their sign as well."""
-    places: dict[str, set[int]] = defaultdict(set)
-    for place, token in enumerate(tokens):
-        places[token].add(place)
-        if token[0] in SIGNS:
-            places[token[1:]].add(place)
-    return places
-
-
-def _stands(phrase: Sequence[str], places: Mapping[str, AbstractSet[int]]) -> bool:
-    """Whether the words of `phrase` follow each other somewhere."""
-    first, *rest = (places.get(token, frozenset()) for token in phrase)
-    return any(
-        all(start + step in there for step, there in enumerate(rest, start=1)) for start in first
-    )

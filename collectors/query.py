@@ -142,6 +142,13 @@ def tokens_of(normalised: str) -> list[str]:
     return (_ASCII_TOKEN if normalised.isascii() else _TOKEN).findall(normalised)
 
 
+def in_word(char: str) -> bool:
+    """Whether a character of a normalised text is one of those that words are made of."""
+    if char.isascii():
+        return char.isalnum() or char == "_"
+    return _TOKEN.fullmatch(char) is not None
+
+
 def parse(query: str) -> Node:
     """The tree of `query`. Raises BadQuery."""
     if len(query) > LENGTH_LIMIT:

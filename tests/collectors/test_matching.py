@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collectors.matching import Match, compile_queries
-from collectors.query import BadQuery, normalise, parse, tokens_of
+from collectors.leaves import FEW, Index
+from collectors.matching import Match, Matcher, compile_queries
+from collectors.query import SIGNS, BadQuery, Words, normalise, parse, tokens_of
 from collectors.source import Post
 from tests.builders import NOON, an_author
 
@@ -183,9 +184,10 @@ def says(tree: tuple[Any, ...], words: list[str], author: str) -> bool:
     st.lists(trees(), min_size=1, max_size=6),
     st.lists(WORDS, max_size=8),
     st.sampled_from(["ana", "bob", "cy"]),
+    st.sampled_from([0, FEW]),
 )
 def test_the_index_finds_exactly_what_brute_force_finds(
-    asked: list[tuple[Any, ...]], words: list[str], author: str
+    asked: list[tuple[Any, ...]], words: list[str], author: str, few: int
 ) -> None:
     usable = {}
     for number, tree in enumerate(asked):
@@ -195,7 +197,7 @@ def test_the_index_finds_exactly_what_brute_force_finds(
         else:
             assert not says(tree, [], "nobody")  # it does need something to be there
             usable[f"q{number}"] = tree
-    matcher = compile_queries({name: written(tree) for name, tree in usable.items()})
+    matcher = Matcher({name: parse(written(tree)) for name, tree in usable.items()}, few)
     text = " ".join(words).upper()
     found = matcher.match(a_post(text, author=an_author(handle=author, id="u9"))).queries
     assert set(found) == {name for name, tree in usable.items() if says(tree, words, author)}
@@ -221,3 +223,18 @@ def test_what_was_matched_before_changes_nothing(
 def test_plain_text_is_read_as_all_other_text_is(text: str) -> None:
     assert normalise(text + " é") == f"{normalise(text)} é".lstrip()
     assert [*tokens_of(normalise(text)), "é"] == tokens_of(normalise(text + " é"))
+
+
+TOKENS = st.from_regex(rf"[{SIGNS}]?[a-bé_1ไ東]{{1,2}}", fullmatch=True)
+TIGHT = st.text(st.sampled_from([*"abé_1#@$ -.東ไ🔥\n\ufe0f", "ﬁ", "A", "ß"]), max_size=12)
+
+
+@given(st.lists(st.lists(TOKENS, min_size=1, max_size=2), max_size=6), TIGHT)
+def test_words_sought_and_words_looked_up_are_the_same(asked: list[list[str]], text: str) -> None:
+    words = [
+        Words(" ".join(some), tuple(tokens))
+        for some in asked
+        if (tokens := tokens_of(normalise(" ".join(some))))
+    ]
+    post = a_post(text)
+    assert Index(words, FEW).true_of(post) == Index(words, 0).true_of(post)
