@@ -9,6 +9,7 @@ ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+phase = "expand"  # or "contract": what takes something away is applied after a deployment
 branch_labels = None
 depends_on = None
 
