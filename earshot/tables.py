@@ -128,6 +128,13 @@ def item_id(brand: str, thread_id: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+class SchemaFloorRow(Table):
+    """Which code works on this schema: what knows at least this revision (`earshot.schema`)."""
+
+    __tablename__ = "schema_floor"
+    revision: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 # ------------------------------------------------------------------ collecting
 
 

@@ -92,11 +92,26 @@ def test_a_database_without_schema_is_refused_in_words(engine: Engine) -> None:
     schema.require(engine)
 
 
-def test_a_database_of_a_newer_version_is_refused_in_words(engine: Engine) -> None:
-    schema.upgrade(engine)
+def be_newer(engine: Engine, floor: str) -> None:
+    """Have the database be of a version to come, which says who may still work on it."""
     with engine.begin() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
-    with pytest.raises(DatabaseError, match="schema is at 9999"):
+        connection.execute(text("update schema_floor set revision = :floor"), {"floor": floor})
+
+
+def test_a_newer_schema_that_only_grew_is_used_as_it_is(engine: Engine) -> None:
+    schema.upgrade(engine)
+    be_newer(engine, floor=schema.newest())
+    schema.require(engine)
+    schema.upgrade(engine)
+    schema.upgrade_before_deployment(engine)
+    assert schema.current(engine) == "9999"
+
+
+def test_a_newer_schema_that_has_shrunk_is_refused_in_words(engine: Engine) -> None:
+    schema.upgrade(engine)
+    be_newer(engine, floor="9998")
+    with pytest.raises(DatabaseError, match="schema is at 9999, which no longer works"):
         schema.require(engine)
     with pytest.raises(DatabaseError, match="used by a newer version of Earshot"):
         schema.upgrade(engine)

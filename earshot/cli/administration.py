@@ -95,22 +95,32 @@ def db() -> None:
 
 @db.command()
 @click.argument("revision", default="head")
+@click.option("--before", is_flag=True, help="Only what may be done while the old version runs.")
+@click.option("--after", is_flag=True, help="The rest, once no role of the old version runs.")
 @click.pass_obj
-def upgrade(settings: Settings, revision: str) -> None:
-    """Bring the schema to REVISION (head: the newest)."""
+def upgrade(settings: Settings, revision: str, before: bool, after: bool) -> None:  # noqa: FBT001 -- click passes options by name
+    """Bring the schema to REVISION (head: the newest), or part of the way."""
+    if before + after + (revision != "head") > 1:
+        raise click.UsageError("say one of --before, --after and REVISION")
     with in_words(settings):
         engine = connect.open_database(settings)
-        schema.upgrade(engine, revision)
+        if before:
+            schema.upgrade_before_deployment(engine)
+        else:
+            schema.upgrade(engine, revision)
         click.echo(f"the schema is at {schema.current(engine)}")
 
 
 @db.command()
 @click.pass_obj
 def current(settings: Settings) -> None:
-    """Say which revision the schema is at, and which this version needs."""
+    """Say which revision the schema is at, which this version needs, and which is its newest."""
     with in_words(settings):
         found = schema.current(connect.open_database(settings))
-        click.echo(f"the schema is at {found or 'nothing'}, needed is {schema.newest()}")
+        click.echo(
+            f"the schema is at {found or 'nothing'}, needed is {schema.needed()},"
+            f" newest is {schema.newest()}"
+        )
 
 
 @click.group()

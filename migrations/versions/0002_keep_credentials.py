@@ -10,6 +10,7 @@ from earshot.tables import Utc
 
 revision = "0002"
 down_revision = "0001"
+phase = "expand"
 branch_labels = None
 depends_on = None
 

@@ -198,7 +198,9 @@ def test_the_schema_is_brought_up_to_date_and_told(
     monkeypatch.setattr(os, "environ", bare(EARSHOT_HOME=str(tmp_path)))
     runner, newest = CliRunner(), schema.newest()
     before = runner.invoke(main, ["db", "current"])
-    assert before.output == f"the schema is at nothing, needed is {newest}\n"
+    assert before.output == (
+        f"the schema is at nothing, needed is {schema.needed()}, newest is {newest}\n"
+    )
     assert runner.invoke(main, ["db", "upgrade"]).output == f"the schema is at {newest}\n"
     ledger = runner.invoke(main, ["ledger", "--json"])
     assert json.loads(ledger.output)["rows"] == []
