@@ -76,6 +76,7 @@ class BlueskySource:
     everything = False
     limits: Sequence[Limit] = ()
     poll_every_s = 0.0
+    keeps_history = True
 
     def __init__(
         self,

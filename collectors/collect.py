@@ -21,14 +21,16 @@ from sqlalchemy.orm import Session
 
 from collectors import cursors
 from collectors.bounds import clean_id, clean_reason, sound
+from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
-from collectors.source import Batch, Cursor, Gap, PlatformError, Post, Rejected, Source
+from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
 from earshot.db import Sessions
 from earshot.domain import TEXT_LIMIT, Mention, Op
 from earshot.lifecycle import record
 from earshot.log import Producer
 from earshot.metrics import Metrics
+from earshot.spooling import Backlog
 from earshot.topics import MENTIONS
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ logger = logging.getLogger(__name__)
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
 
-HEALTH_EVERY_S = 10.0
+HEALTH_EVERY = timedelta(seconds=10)
 """How often an idle source says that it is well."""
 
 OWN = "own"
@@ -44,19 +46,6 @@ OWN = "own"
 
 IN_THREAD = "answers-to-us"
 """The name that stands for a query where a post is kept because it answers a reply of ours."""
-
-
-@dataclass
-class PartState:
-    """Where one part stands in this process. `cursor` is loaded before the first poll."""
-
-    cursor: Cursor | None = None
-    loaded: bool = False
-    due_at: datetime | None = None
-    failures: int = 0
-    failing_since: datetime | None = None
-    trouble: str = ""
-    permanent: bool = False
 
 
 @dataclass
@@ -71,6 +60,7 @@ class Collector:
     producer: Producer
     metrics: Metrics
     clock: Callable[[], datetime]
+    backlog: Callable[[], Backlog | None] = lambda: None
     parts: dict[str, PartState] = field(default_factory=dict)
     told_at: datetime | None = None
 
@@ -83,6 +73,9 @@ class Collector:
     def step(self) -> datetime:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
         now = self.clock()
+        if is_paused(self.backlog(), keeps_history=self.source.keeps_history):
+            self._tell_of_pause(now)
+            return now + LOOK_AGAIN
         for part, state in self.parts.items():
             if state.due_at is None or state.due_at <= now:
                 self._poll(part, state)
@@ -128,7 +121,7 @@ class Collector:
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
         idle = idle and not state.failures
-        if idle and self.told_at and now - self.told_at < timedelta(seconds=HEALTH_EVERY_S):
+        if idle and self.told_at and now - self.told_at < HEALTH_EVERY:
             return
         with self.sessions.begin() as session:
             new = write_receipts(session, self.brand, self.name, receipts, now)
@@ -279,18 +272,23 @@ class Collector:
         well: str | None = None,
     ) -> None:
         """Save how the source fares: as its worst part does. `well` names one that recovered."""
-        ill = [s for name, s in self.parts.items() if s.failures and name != well]
-        worst = max(ill, key=lambda s: s.permanent, default=PartState())
-        again = now + timedelta(seconds=self.source.poll_every_s)
-        health = {
-            "state": ("stopped" if worst.permanent else "failing") if ill else "ok",
-            "error": worst.trouble,
-            "failing_since": min((s.failing_since or now for s in ill), default=None),
-            "polled_at": now,
-            "next_poll_at": worst.due_at or again,
-            "collected": new,
-        } | ({"last_post_at": last_post_at} if last_post_at else {})
+        health = health_of(
+            {name: state for name, state in self.parts.items() if name != well},
+            self.backlog(),
+            now,
+            self.source.poll_every_s,
+        )
+        health |= {"collected": new} | ({"last_post_at": last_post_at} if last_post_at else {})
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)
+
+    def _tell_of_pause(self, now: datetime) -> None:
+        backlog = self.backlog()
+        if backlog is None or (self.told_at and now - self.told_at < HEALTH_EVERY):
+            return
+        health = {"state": "delayed", "error": in_words(backlog, paused=True)}
+        with self.sessions.begin() as session:
+            cursors.save_health(session, self.brand, self.name, self.source.platform, health)
+        self.told_at = now
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
         self.metrics.add("source_gaps", of=self.name)
@@ -324,10 +322,15 @@ def run(
     stop: threading.Event,
     step_done: Callable[[], None],
     clock: Callable[[], datetime],
+    tend: Callable[[], None] = lambda: None,
 ) -> None:
-    """Step the collectors in turn until `stop` is set, resting while none is due."""
+    """Step the collectors in turn until `stop` is set, resting while none is due.
+
+    `tend` is called before each turn, at least once a second.
+    """
     try:
         while not stop.is_set():
+            tend()
             due = min(collector.step() for collector in collectors)
             step_done()
             stop.wait(min(1.0, max(0.0, (due - clock()).total_seconds())))

@@ -54,6 +54,7 @@ class RecordedSource:
     platform = "recorded"
     limits: Sequence[Limit] = ()
     poll_every_s = 0.2
+    keeps_history = True
 
     def __init__(
         self,

@@ -64,6 +64,7 @@ class Simulator:
     account = US.id
     limits: Sequence[Limit] = ()
     poll_every_s = 0.25
+    keeps_history = False
 
     def __init__(self, config: SimulatorConfig, store: Path, clock: Clock = utc_now) -> None:
         self._config = config

@@ -115,6 +115,9 @@ class Source(Protocol):
     limits: Sequence[Limit]
     poll_every_s: float
     """How long to rest when nothing more waits."""
+    keeps_history: bool
+    """True where a post that is not read today can still be read tomorrow: such a source is the
+    first to pause when there is no room for what it gives."""
 
     def parts(self) -> Sequence[str]:
         """The independent streams of this source, each with its own cursor."""

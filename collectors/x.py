@@ -50,6 +50,7 @@ class XSource:
     """One account's mentions, or one search, newest first. Every post is a mention."""
 
     platform = "x"
+    keeps_history = True
     everything = True
 
     def __init__(self, config: XConfig, now: Callable[[], datetime] = utc_now) -> None:

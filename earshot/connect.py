@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
 from sqlalchemy import Engine
 
 from earshot import db
-from earshot.log import Log
+from earshot.log import Log, Producer
+from earshot.reach import reach
 from earshot.settings import Settings, SettingsError
+from earshot.spool import SUFFIX, Spool
+from earshot.spooling import Backlog, SpoolingProducer
 from earshot.topics import TOPICS
 
 KAFKA = "kafka://"
+
+_REACH_S = 0.3
+_CONNECT_S = 3.0
+"""A collector goes on collecting meanwhile: it does not wait long for a broker that is away."""
 
 
 def open_log(settings: Settings, role: str, instance: str = "") -> Log:
@@ -17,8 +29,60 @@ def open_log(settings: Settings, role: str, instance: str = "") -> Log:
 
     `instance` names this process among those of its role, the same after each restart.
     """
+    log = _log(settings, f"earshot-{role}", f"{role}-{instance}" if instance else "")
+    _make_topics(log, settings)
+    return log
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """Where a collector's records go. `tend` is to be called often: see `earshot.spooling`."""
+
+    producer: Producer
+    tend: Callable[[], None]
+    backlog: Callable[[], Backlog | None]
+    close: Callable[[], None]
+
+
+def open_outlet(settings: Settings, name: str) -> Outlet:
+    """The way to the log for the collector `name`; on Kafka with a spool, for when it is away.
+
+    Raises LogError or SettingsError, but not for a Kafka that is away.
+    """
+    if not settings.log.url:
+        log = open_log(settings, "collect")
+        producer = log.producer()
+        return Outlet(producer, lambda: None, lambda: None, lambda: _close(producer, log))
+    kafka = _log(settings, "earshot-collect", "", connect_timeout_s=_CONNECT_S)
+
+    def connect() -> Producer:
+        reach(settings.log.url.removeprefix(KAFKA), _REACH_S)
+        _make_topics(kafka, settings)
+        return kafka.producer()
+
+    spool = Spool(spool_folder(settings) / f"{quote(name, safe='+')}{SUFFIX}")
+    spooling = SpoolingProducer(connect, spool, settings.log.spool_mb * 2**20)
+    return Outlet(spooling, spooling.tend, spooling.backlog, lambda: _close(spooling, kafka))
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Where the collectors of this machine keep their spools: see `earshot.spool.spools`."""
+    return settings.home_path / "spool"
+
+
+def _close(producer: Producer, log: Log) -> None:
+    producer.close()
+    log.close()
+
+
+def _make_topics(log: Log, settings: Settings) -> None:
+    partitions = settings.log.partitions
+    log.create({topic.name: partitions for topic in TOPICS} | {topic.dead: 1 for topic in TOPICS})
+
+
+def _log(settings: Settings, client_id: str, instance: str, **timing: float) -> Log:
+    """The log of the settings, not spoken to yet. Raises SettingsError."""
     url = settings.log.url
-    log: Log
     if "@" in url:
         raise SettingsError(
             "log.url holds a name or a password, which would be shown: put them into "
@@ -27,8 +91,8 @@ def open_log(settings: Settings, role: str, instance: str = "") -> Log:
     if not url:
         from earshot.sqlite_log import SqliteLog  # noqa: PLC0415 -- only the chosen one is loaded
 
-        log = SqliteLog(settings.home_path / "log")
-    elif url.startswith(KAFKA):
+        return SqliteLog(settings.home_path / "log")
+    if url.startswith(KAFKA):
         from earshot.kafka.log import KafkaLog  # noqa: PLC0415 -- only the chosen one is loaded
 
         given = {
@@ -38,21 +102,18 @@ def open_log(settings: Settings, role: str, instance: str = "") -> Log:
             "sasl_plain_password": settings.log.sasl_password,
             "ssl_cafile": settings.log.ssl_cafile,
         }
-        log = KafkaLog(
+        return KafkaLog(
             url.removeprefix(KAFKA),
-            f"earshot-{role}",
+            client_id,
             replication_factor=settings.log.replication,
-            instance=f"{role}-{instance}" if instance else "",
+            instance=instance,
+            **timing,
             **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]  # all are the security options
         )
-    else:
-        raise SettingsError(
-            f"log.url begins with {url.partition(':')[0][:20]!r}; leave it empty for the log on "
-            "this machine, or write kafka://host:port,host:port"
-        )
-    partitions = settings.log.partitions
-    log.create({topic.name: partitions for topic in TOPICS} | {topic.dead: 1 for topic in TOPICS})
-    return log
+    raise SettingsError(
+        "log.url is no address of a log; leave it empty for the log on this machine, or "
+        "write kafka://host:port,host:port"
+    )
 
 
 def open_database(settings: Settings) -> Engine:

@@ -50,6 +50,8 @@ GaugeName = Literal[
     "oldest_in_hand_timestamp_seconds",
     "log_lag",
     "dead_letters_waiting",
+    "spool_records",
+    "spool_used_ratio",
     "outbox_replies",
     "outbox_oldest_timestamp_seconds",
     "items_open",
@@ -89,6 +91,8 @@ GAUGES: Mapping[GaugeName, str] = {
     ),
     "log_lag": "records of a topic that its stage has not handled yet",
     "dead_letters_waiting": "dead letters of a topic that nobody has retried or dropped",
+    "spool_records": "records on a collector's disk that wait for the log to answer again",
+    "spool_used_ratio": "how full a collector's spool is: from 0.5 on sources pause, at 1 all do",
     "outbox_replies": "replies on their way, by state",
     "outbox_oldest_timestamp_seconds": (
         "when the oldest reply of a state was handed over by its writer; 0: there is none"

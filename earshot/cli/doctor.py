@@ -19,6 +19,7 @@ from earshot.brand import Brand
 from earshot.checks import database, machine, roles
 from earshot.checks import log as log_checks
 from earshot.checks.finding import Finding, Well, Wrong, in_words, to_json
+from earshot.checks.spool import spooled
 from earshot.cli.sources import Built, build_matcher, build_sources
 from earshot.ledger import PATH
 from earshot.log import LogError
@@ -160,6 +161,8 @@ def _of_database(engine: Engine, sources: Sequence[str] | None) -> Iterator[Find
 
 
 def _log(settings: Settings, *, stopped: bool) -> Iterator[Finding]:
+    most_bytes = settings.log.spool_mb * 2**20
+    yield from spooled(connect.spool_folder(settings), most_bytes, datetime.now(UTC))
     folder = settings.home_path / "log"
     if not settings.log.url and not folder.exists():
         if stopped:

@@ -91,8 +91,8 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
 
     brands = load_brands(settings)
     chosen = _chosen(settings, names)
-    sessions, log = open_sessions(settings), connect.open_log(settings, run.name)
-    producer = log.producer()
+    sessions = open_sessions(settings)
+    outlet = connect.open_outlet(settings, "+".join(names) or "all")
     collectors = [
         shell.Collector(
             brand=built.brand,
@@ -100,15 +100,22 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
             source=built.source(),
             matcher=build_matcher(brands[built.brand]),
             sessions=sessions,
-            producer=producer,
+            producer=outlet.producer,
             metrics=run.metrics,
             clock=run.now,
+            backlog=outlet.backlog,
         )
         for built in chosen
     ]
-    shell.run(collectors, run.stop, run.probe.step_done, run.now)
-    producer.close()
-    log.close()
+
+    def tend() -> None:
+        outlet.tend()
+        waiting = outlet.backlog()
+        run.metrics.set("spool_records", waiting.messages if waiting else 0)
+        run.metrics.set("spool_used_ratio", waiting.share if waiting else 0.0)
+
+    shell.run(collectors, run.stop, run.probe.step_done, run.now, tend)
+    outlet.close()
 
 
 def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:

@@ -23,6 +23,7 @@ from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op
 from earshot.log import Log, Producer
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
+from earshot.spooling import Backlog
 from earshot.sqlite_log import SqliteLog
 from earshot.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
 from earshot.topics import MENTIONS
@@ -53,6 +54,7 @@ class Script:
     platform: str = "simulator"
     limits: Sequence[Limit] = ()
     poll_every_s: float = 5.0
+    keeps_history: bool = True
     asked: list[tuple[str, Cursor | None]] = field(default_factory=list)
     closed: bool = False
 
@@ -535,3 +537,36 @@ def test_a_closed_account_deletes_every_mention_of_its_author(
         ("1", "t", Op.DELETE),
         ("2", "t", Op.DELETE),
     ]
+
+
+# ---------------------------------------------------------------- while the log is away
+
+
+@pytest.mark.parametrize(("keeps_history", "share"), [(True, 0.5), (False, 1.0)])
+def test_a_source_waits_while_there_is_no_room_and_goes_on_where_it_was(
+    collector: Make,
+    engine: Engine,
+    log: Log,
+    clock: ManualClock,
+    *,
+    keeps_history: bool,
+    share: float,
+) -> None:
+    backlog: Backlog | None = Backlog(700, share - 0.01, "nobody answers at k:9092")
+    batches: list[Batch | PlatformError] = [posts(a_post("1")), posts(a_post("2"))]
+    source = Script({"main": batches}, keeps_history=keeps_history)
+    made = collector(source, backlog=lambda: backlog)
+    made.step()
+    assert [m.native_id for m in published(log)] == ["1"]
+    assert health(engine).state == "delayed"
+    backlog = Backlog(1_400, share, "nobody answers at k:9092")
+    for _ in range(20):
+        clock.now = max(clock.now, made.step())
+    assert len(source.asked) == 1
+    told = health(engine)
+    assert told.state == "delayed"
+    assert told.error.startswith("not read until there is room again: 1400 records")
+    backlog = None
+    settle(made, clock)
+    assert [m.native_id for m in published(log)] == ["1", "2"]
+    assert (health(engine).state, health(engine).error) == ("ok", "")

@@ -86,6 +86,7 @@ class ModelSource:
     account = ""
     limits: Sequence[Limit] = ()
     poll_every_s = 0.0
+    keeps_history = True
 
     def parts(self) -> Sequence[str]:
         return ("all",)

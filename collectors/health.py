@@ -1,0 +1,68 @@
+"""How a source fares, and whether it must wait for the log: pure decisions.
+
+When the log is away and the disk fills, what keeps history pauses first, as it can be read
+later. What does not goes on until the spool is full; then it pauses too, and what its platform
+says meanwhile is lost to us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from collectors.source import Cursor
+from earshot.spooling import Backlog
+
+HISTORY_SHARE = 0.5
+"""The share of the spool from which on sources that keep history pause."""
+
+LOOK_AGAIN = timedelta(seconds=1)
+"""How soon a paused source asks again whether there is room."""
+
+
+def is_paused(backlog: Backlog | None, *, keeps_history: bool) -> bool:
+    """Whether a source must wait for the log: none does while `backlog` is None."""
+    return backlog is not None and backlog.share >= (HISTORY_SHARE if keeps_history else 1.0)
+
+
+def in_words(backlog: Backlog, *, paused: bool) -> str:
+    """How a source fares while what it gave waits on this machine, for people."""
+    waits = f"{backlog.messages} records wait on this machine's disk ({backlog.share:.0%} of it)"
+    what = f"not read until there is room again: {waits}" if paused else waits
+    return f"{what}; the log takes none now{': ' if backlog.reason else ''}{backlog.reason}"
+
+
+@dataclass
+class PartState:
+    """Where one part stands in this process. `cursor` is loaded before the first poll."""
+
+    cursor: Cursor | None = None
+    loaded: bool = False
+    due_at: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    trouble: str = ""
+    permanent: bool = False
+
+
+def health_of(
+    parts: Mapping[str, PartState], backlog: Backlog | None, now: datetime, poll_every_s: float
+) -> dict[str, Any]:
+    """The columns that say how a source fares: as its worst part does, or as the log lets it."""
+    ill = [state for state in parts.values() if state.failures]
+    worst = max(ill, key=lambda state: state.permanent, default=PartState())
+    if ill:
+        state, error = ("stopped" if worst.permanent else "failing"), worst.trouble
+    elif backlog is not None and backlog.messages:
+        state, error = "delayed", in_words(backlog, paused=False)
+    else:
+        state, error = "ok", ""
+    return {
+        "state": state,
+        "error": error,
+        "failing_since": min((state.failing_since or now for state in ill), default=None),
+        "polled_at": now,
+        "next_poll_at": worst.due_at or now + timedelta(seconds=poll_every_s),
+    }

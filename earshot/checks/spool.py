@@ -1,0 +1,33 @@
+"""Whether what collectors gave reaches the log, or waits on this machine's disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from earshot.checks.finding import Finding, Well, Wrong
+from earshot.log import LogError
+from earshot.spool import spools
+
+
+def spooled(folder: Path, most_bytes: int, now: datetime) -> Iterator[Finding]:
+    """One finding for each spool in `folder`; none where there never was one."""
+    try:
+        found = spools(folder)
+    except LogError as error:
+        yield Wrong("spool", str(error), "mend the file, or move it away with what it holds")
+        return
+    for name, waiting in found.items():
+        subject = f"spool of {name}"
+        if not waiting.messages:
+            yield Well(subject, "nothing waits for the log")
+            continue
+        minutes = (now - datetime.fromtimestamp(waiting.since, UTC)).total_seconds() / 60
+        yield Wrong(
+            subject,
+            f"{waiting.messages} records wait for the log, {waiting.bytes / most_bytes:.0%} of"
+            f" log.spool_mb, the oldest for {minutes:.0f} minutes",
+            f"see why Kafka does not answer; then the collector of {name} drains it by itself, if"
+            " it runs",
+        )
