@@ -44,6 +44,7 @@ class RedditSource:
     """
 
     platform = "reddit"
+    keeps_history = True
     limits: Sequence[Limit] = _LIMITS
 
     def __init__(self, config: RedditConfig) -> None:
