@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EARSHOT := $(BIN)/earshot
 ASSETS := dashboard/static/vendor/MANIFEST.json
+CHECKED := earshot collectors classifier router dashboard docs bench
 say := printf '%s\n'
 
 ##@ Use it
@@ -26,11 +27,12 @@ run: $(VENV)/run.stamp $(ASSETS) ## Install, migrate, and start every role on th
 test: $(VENV)/dev.stamp $(ASSETS) services check unit ## Everything that CI runs: checks, then all tests on real services
 
 .PHONY: check
-check: $(VENV)/dev.stamp ## Format, lint, types and import contracts
+check: $(VENV)/dev.stamp ## Format, lint, types, security lint and import contracts
 	@$(say) 'check: format' && $(BIN)/ruff format --check --quiet . \
 		|| { $(say) 'check: run `make format`'; exit 1; }
 	@$(say) 'check: lint' && $(BIN)/ruff check --quiet .
 	@$(say) 'check: types' && $(BIN)/mypy
+	@$(say) 'check: security' && $(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CHECKED)
 	@$(say) 'check: import contracts' && $(BIN)/lint-imports --no-cache >$(VENV)/imports.log \
 		|| { cat $(VENV)/imports.log; exit 1; }
 

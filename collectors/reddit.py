@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ from collectors.transport import MISREAD, PlatformSession, never_sent
 _PAGE = 100
 _LIMITS = (Limit(name="client", requests=100, per_s=60.0),)
 _WINDOW_S = 600.0
+_CODE = re.compile(r"[A-Z0-9_]{1,60}")
+"""Reddit's name of an error, such as THREAD_LOCKED; what comes with it is prose."""
 
 
 class RedditSource:
@@ -177,7 +180,8 @@ def _refusal(errors: Sequence[tuple[str, str]], wait_s: float | None) -> Refused
             permanent=False,
             retry_after_s=float(wait_s) if wait_s else 60.0,
         )
-    return Refused(reason=f"Reddit refused the comment: {', '.join(codes)}", permanent=True)
+    named = [code for code in codes if _CODE.fullmatch(code)]
+    return Refused(reason=f"Reddit refused the comment: {', '.join(named)}", permanent=True)
 
 
 def _classify(error: Exception) -> Outcome:

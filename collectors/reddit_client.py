@@ -131,7 +131,7 @@ def reading(what: str) -> Iterator[None]:
     try:
         yield
     except (PrawcoreException, PRAWException, Unanswered, AssertionError) as error:
-        raise explain(error, what) from error
+        raise explain(error, what) from None  # its words are Reddit's, and may repeat ours
     except (OSError, *MISREAD) as error:
         raise PlatformError(
             f"Reddit {what}: not Reddit's answer ({type(error).__name__})"

@@ -226,7 +226,11 @@ def same_text(left: str, right: str) -> bool:
 
 
 _SOME_LINK = "\N{LINK SYMBOL}"
-_LINK = re.compile(r"(?:https?://|www\.)\S+|\b(?:[\w-]+\.)+[a-z]{2,}\b(?:/\S*)?", re.IGNORECASE)
+_LINK = re.compile(
+    # a name of a host begins once: tried anew at each of its parts, a long one takes for ever
+    r"(?:https?://|www\.)\S+|(?<![\w-])(?<![\w-]\.)(?:[\w-]+\.)+[a-z]{2,}\b(?:/\S*)?",
+    re.IGNORECASE,
+)
 _NAMES = re.compile(r"^(?:\s*@\S+)+")
 _NO_WORD = re.compile(r"[\W_]+")
 _INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufe0e\ufe0f]+")

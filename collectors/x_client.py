@@ -101,7 +101,7 @@ def reading(what: str, now: Callable[[], datetime]) -> Iterator[None]:
     try:
         yield
     except tweepy.HTTPException as error:
-        raise explain(error, what, now()) from error
+        raise explain(error, what, now()) from None  # its words are X's, and may repeat ours
     except (tweepy.TweepyException, requests.RequestException) as error:
         raise PlatformError(f"X {what}: no answer ({type(error).__name__})") from error
     except MISREAD as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-ACTIVE = ("=", "+", "-", "@", "\t", "\r")
+ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula, also in full width, as Excel takes it in some languages."""
 
 
 def cell(value: object) -> str:
@@ -20,7 +21,7 @@ def cell(value: object) -> str:
             text = value.isoformat(timespec="seconds")
         case _:
             text = str(value)
-    if isinstance(value, str) and text.startswith(ACTIVE):
+    if isinstance(value, str) and text.lstrip(" ").startswith(ACTIVE):
         text = "'" + text
     return '"' + text.replace('"', '""') + '"'
 

@@ -67,18 +67,8 @@ def _on_one_line(said: str) -> str:
     )
 
 
-CHATTY = (
-    "alembic",
-    "kafka",
-    "prawcore",
-    "requests",
-    "sqlalchemy",
-    "tweepy",
-    "urllib3",
-    "websockets",
-    "werkzeug",
-)
-"""Libraries that narrate each request or statement: their words hold tokens and people's words."""
+OURS = ("bench", "classifier", "collectors", "dashboard", "earshot", "router")
+"""Whose loggers follow the level. A library that narrates tells tokens and people's words."""
 
 
 def set_up_logging(role: str, *, style: str, level: str) -> None:
@@ -88,8 +78,9 @@ def set_up_logging(role: str, *, style: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in CHATTY:
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    for name in OURS:
+        logging.getLogger(name).setLevel(root.level)
+    root.setLevel(max(root.level, logging.WARNING))
 
 
 class Probe:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Request
-from sqlalchemy import Boolean, Column, LargeBinary, String, insert, select, update
+from sqlalchemy import Boolean, Column, LargeBinary, String, event, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.schema import Table as SqlTable
 from werkzeug.datastructures import ImmutableMultiDict
@@ -100,11 +100,19 @@ def make_hostile(folder: Path, payloads: Sequence[str] = STORABLE, **options: An
     kept = dict(desks.BRANDS)
     desks.BRANDS.update({slug: hostile_brand(slug, payloads[0]) for slug in kept})
     try:
-        world = make_world(folder, **options)
+        world = without_power_cuts(make_world(folder, **options))
     finally:
         desks.BRANDS.update(kept)
     spoil_with(world, payloads)
     world.app.request_class = AskedRequest
+    return world
+
+
+def without_power_cuts(world: World) -> World:
+    """The world on a file that is never synced: what is tested is no power cut."""
+    engine = world.sessions.kw["bind"]
+    event.listen(engine, "connect", lambda raw, _: raw.execute("pragma synchronous=off"))
+    engine.dispose()
     return world
 
 

@@ -78,7 +78,13 @@ def test_nobody_gets_anything_without_signing_in(seeded: Seeded) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "role"), [("alice", Role.LISTENER), ("bob", Role.RESPONDER), ("ada", Role.ADMIN)]
+    ("name", "role"),
+    [
+        ("alice", Role.LISTENER),
+        ("bob", Role.RESPONDER),
+        ("mia", Role.MANAGER),
+        ("ada", Role.ADMIN),
+    ],
 )
 def test_a_role_reaches_what_it_was_granted_and_nothing_else(
     seeded: Seeded, name: str, role: Role
