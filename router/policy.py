@@ -13,19 +13,15 @@ from enum import StrEnum
 from typing import Any
 
 import cel
+import msgspec
 
 from earshot import hours
 from earshot.domain import Classified, Target
 from earshot.hours import Calendar
 from earshot.tables import FLAG_UNSURE
-from router.expression import (
-    Expression,
-    ExpressionError,
-    compile_list,
-    first_match,
-    flatten,
-)
+from router.expression import Expression, ExpressionError
 from router.facts import agent_facts, item_facts
+from router.matcher import Matcher
 from router.state import RoutingPolicy
 
 
@@ -94,8 +90,7 @@ class Presence:
         return 1 if self.late_binding else min(slots, self.slots)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Intake(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A decision about one mention. `facts` are the values that the policy's rules read."""
 
     do: Do
@@ -113,42 +108,6 @@ class Intake:
     def target(self, name: str) -> Target:
         """The promise called `name`: `next` or `first`."""
         return self.next if name == "next" else self.first
-
-
-class Matcher:
-    """All conditions on items in one program: the first match of each list, and each boost."""
-
-    def __init__(
-        self,
-        lists: Sequence[Sequence[Expression]],
-        boosts: Sequence[Expression],
-    ) -> None:
-        self._lists, self._boosts = tuple(map(tuple, lists)), tuple(boosts)
-        every = [one for part in (*self._lists, self._boosts) for one in part]
-        paths = frozenset().union(*(one.reads for one in every))
-        self._reads = {name: f"item_{name}" for name in sorted({p.split(".")[1] for p in paths})}
-        parts = [*map(first_match, self._lists), *(f"({boost.text})" for boost in self._boosts)]
-        self._program = compile_list(flatten(part, "item") for part in parts)
-
-    def match(self, facts: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The first match of each list, then whether each boost holds; and the facts read.
-
-        Raises ExpressionError that names the condition that can't be worked out.
-        """
-        read = {name: facts[name] for name in self._reads}
-        context = cel.Context({flat: facts[name] for name, flat in self._reads.items()})
-        try:
-            return self._program.execute(context), read
-        except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError):
-            return self._one_by_one(read), read
-
-    def _one_by_one(self, read: Mapping[str, Any]) -> list[Any]:
-        context = cel.Context({"item": read})
-        found: list[Any] = []
-        for conditions in self._lists:
-            matches = (n for n, condition in enumerate(conditions) if condition.holds(context))
-            found.append(next(matches, -1))
-        return [*found, *(boost.holds(context) for boost in self._boosts)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

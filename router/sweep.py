@@ -144,10 +144,12 @@ def run(
     every_s: float,
     step_done: Callable[[], None],
     retention_s: float,
+    purge: Callable[[datetime], None] = lambda _: None,
 ) -> None:
     """Tick every `every_s` seconds until `stop` is set; bury and retry dead letters, trim the log.
 
-    `retention_s` is how long the log keeps what everybody has read. Raises what the database
+    `retention_s` is how long the log keeps what everybody has read; `purge` is called at each
+    tick, to take a little out of the database when it is time. Raises what the database
     or the log raises: whoever supervises the role starts it again.
     """
     graves = [messages.consumer(topic.dead, bury.GROUP) for topic in TOPICS]
@@ -172,6 +174,8 @@ def run(
                 trimmed_at = now
                 for topic in TOPICS:
                     messages.trim(topic.name, retention_s)
+                    messages.trim(topic.dead, retention_s)
+            purge(now)
             step_done()
             stop.wait(every_s)
     finally:
