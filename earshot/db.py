@@ -87,6 +87,7 @@ def _sqlite(url: URL) -> Engine:
             "cache_size=-32000",
             "mmap_size=268435456",
             "temp_store=memory",
+            "secure_delete=on",  # what is purged is overwritten, not only forgotten
             "journal_size_limit=67108864",
         ):
             cursor.execute(f"pragma {pragma}")

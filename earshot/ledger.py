@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from earshot.domain import ItemState
 from earshot.lifecycle import OPEN
 from earshot.log import Log
-from earshot.tables import DeadLetterRow, ItemRow, MentionRow, ReceiptRow
+from earshot.tables import DeadLetterRow, ItemRow, MentionRow, PurgedRow, ReceiptRow
 from earshot.topics import CLASSIFIED, MENTIONS
 
 STANDINGS = (
@@ -28,6 +28,7 @@ STANDINGS = (
     "expired",
     "changes",
     "dead",
+    "purged",
     "missing",
 )
 """Where a collected revision may stand; `changes` are edits and deletions of a mention that
@@ -49,6 +50,7 @@ class LedgerRow:
     expired: int = 0
     changes: int = 0
     dead: int = 0
+    purged: int = 0
     missing: int = 0
 
 
@@ -80,6 +82,8 @@ def draw_up(session: Session, in_flight: Callable[[], int], since: str = "") -> 
     for row in session.execute(_standings(since)):
         key = (row.brand, row.source, row.day)
         counts.setdefault(key, {})[row.standing] = row.n
+    for purged in session.scalars(select(PurgedRow).where(PurgedRow.day >= since)):
+        counts.setdefault((purged.brand, purged.source, purged.day), {})["purged"] = purged.n
     rows = tuple(
         LedgerRow(brand=brand, source=source, day=day, collected=sum(standing.values()), **standing)
         for (brand, source, day), standing in sorted(counts.items())

@@ -120,6 +120,14 @@ class Telemetry(_Section, frozen=True):
     port: Port = 9_464
 
 
+class Retention(_Section, frozen=True):
+    """Days after which what has ended is purged (`earshot.purge`); 0: never."""
+
+    days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    brands: dict[str, Annotated[int, Meta(ge=0, le=36_500)]] = {}
+    sources: dict[str, Annotated[int, Meta(ge=0, le=36_500)]] = {}
+
+
 class Demo(_Section, frozen=True):
     """The simulated brand: used when no source is configured."""
 
@@ -153,6 +161,7 @@ class Settings(_Section, frozen=True):
     route: Route = Route()
     send: Send = Send()
     telemetry: Telemetry = Telemetry()
+    retention: Retention = Retention()
     demo: Demo = Demo()
     sources: dict[str, Any] = {}
 

@@ -110,6 +110,7 @@ class SqliteFile:
             "journal_mode = wal",
             f"synchronous = {self._synchronous}",
             "wal_autocheckpoint = 4000",
+            "secure_delete = on",
             "journal_size_limit = 67108864",
         ):
             connection.execute(f"pragma {pragma}")

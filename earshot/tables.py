@@ -178,6 +178,16 @@ class CredentialRow(Table):
     changed_at: Mapped[datetime]
 
 
+class PurgedRow(Table):
+    """How many receipts of a source's day were purged: what the ledger still counts of them."""
+
+    __tablename__ = "purged"
+    brand: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
 class SourceHealthRow(Table):
     """How a source fares, for the desk: one row a source, overwritten by its collector."""
 

@@ -50,6 +50,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "earshot.cli.administration:ledger",
         "Prove that all that was collected is accounted for; exit code 1 when it is not.",
     ),
+    "purge": (
+        "earshot.cli.purges:purge",
+        "Take out what is past its retention, or one author's words.",
+    ),
     "doctor": (
         "earshot.cli.doctor:doctor",
         "Look at everything that Earshot needs, and say what is wrong with it.",

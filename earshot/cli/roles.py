@@ -193,6 +193,7 @@ def route(settings: Settings, run: Running, instance: str) -> None:
 @role("sweep")
 def sweep(settings: Settings, run: Running, instance: str) -> None:
     """Offer queued items to responders, take back what is late, bury dead letters."""
+    from earshot.purger import Purger, shortest_s
     from earshot.survey import JOIN_S, Survey
     from router import sweep as shell
     from router.policy_file import load_policies
@@ -208,8 +209,9 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         clock=run.now,
         monotonic=time.monotonic,
     ).start(run.stop)
+    sessions = open_sessions(settings)
     shell.run(
-        open_sessions(settings),
+        sessions,
         policies,
         log,
         metrics=run.metrics,
@@ -217,7 +219,8 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         stop=run.stop,
         every_s=settings.route.sweep_every_s,
         step_done=run.probe.step_done,
-        retention_s=settings.log.retention_s,
+        retention_s=min(settings.log.retention_s, shortest_s(settings.retention)),
+        purge=Purger(settings.retention, sessions).tick,
     )
     survey.join(JOIN_S)
     log.close()

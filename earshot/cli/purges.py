@@ -1,0 +1,125 @@
+"""`earshot purge`: take out what is past its retention, or what one author wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+from sqlalchemy import Engine, select
+
+from earshot import connect, db, schema
+from earshot import purge as purges
+from earshot.cli.complaints import in_words
+from earshot.ledger import PATH
+from earshot.purge import Reach
+from earshot.settings import Settings
+from earshot.tables import SourceHealthRow
+
+ACTOR = "role:cli"
+
+
+@click.command()
+@click.option("--source", default="", help="Only what this source brought.")
+@click.option(
+    "--before",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Whatever ended before this day (UTC), in place of the retention that is set.",
+)
+@click.option("--author", default="", metavar="PLATFORM:ID", help="All that this author wrote.")
+@click.option("--dry-run", is_flag=True, help="Say how much would go, and take out nothing.")
+@click.pass_obj
+def purge(
+    settings: Settings,
+    source: str,
+    before: datetime | None,
+    author: str,
+    dry_run: bool,  # noqa: FBT001 -- click passes options by name
+) -> None:
+    """Take out what is past its retention, or one author's words.
+
+    What somebody still waits for is kept. Numbers stay, and the ledger counts what went.
+    """
+    if author and (source or before or dry_run or ":" not in author):
+        raise click.UsageError("--author stands alone, as PLATFORM:ID")
+    now = datetime.now(UTC)
+    with in_words(settings):
+        engine = connect.open_database(settings)
+        schema.require(engine)
+        sources = _sources(engine, source)
+        if author:
+            said = f"{_erase(engine, sources, author, now)} posts were erased"
+            upto = now
+        else:
+            reaches = _reaches(settings, sources, before, now)
+            said = "\n".join(_take_out(engine, reach, now, dry_run=dry_run) for reach in reaches)
+            upto = max((reach.before for reach in reaches), default=now)
+        if not dry_run and (author or said):
+            _trim(settings, (now - upto).total_seconds())
+            _forget(engine)
+        engine.dispose()
+    click.echo(said or "nothing is past a retention: [retention] in the settings names none")
+
+
+def _sources(engine: Engine, wanted: str) -> Sequence[tuple[str, str]]:
+    """Every brand and source that was ever collected from, or the one of that name."""
+    with db.open_readers(engine).begin() as session:
+        rows = session.execute(select(SourceHealthRow.brand, SourceHealthRow.source)).all()
+    found = sorted((row.brand, row.source) for row in rows if wanted in ("", row.source))
+    if wanted and not found:
+        known = ", ".join(sorted({row.source for row in rows})) or "none"
+        raise click.BadParameter(f"{wanted!r}: no such source; there are {known}")
+    return found
+
+
+def _reaches(
+    settings: Settings,
+    sources: Sequence[tuple[str, str]],
+    before: datetime | None,
+    now: datetime,
+) -> Sequence[Reach]:
+    if before is None:
+        return list(purges.due(settings.retention, sources, now))
+    day = before.replace(tzinfo=UTC)
+    return [Reach(brand=brand, source=name, before=day) for brand, name in sources]
+
+
+def _take_out(engine: Engine, reach: Reach, now: datetime, *, dry_run: bool) -> str:
+    sessions = db.open_sessions(engine)
+    if dry_run:
+        with db.open_readers(engine).begin() as session:
+            items = purges.count(session, reach)
+        return f"{reach.brand} {reach.source}: {items} items that ended before {reach.before:%F}"
+    gone = {"items": 0, "dead letters": 0}
+    for what, step in (("items", purges.purge_items), ("dead letters", purges.purge_letters)):
+        done = purges.BATCH
+        while done == purges.BATCH:
+            with sessions.begin() as session:
+                done = step(session, reach, ACTOR, now)
+            gone[what] += done
+    told = ", ".join(f"{n} {what}" for what, n in gone.items())
+    return f"{reach.brand} {reach.source}: {told} taken out"
+
+
+def _erase(engine: Engine, sources: Sequence[tuple[str, str]], author: str, now: datetime) -> int:
+    platform, _, name = author.partition(":")
+    erased = 0
+    for brand in sorted({brand for brand, _ in sources}):
+        with db.open_sessions(engine).begin() as session:
+            erased += purges.erase_author(session, brand, platform, name, ACTOR, now)
+    return erased
+
+
+def _trim(settings: Settings, keep_s: float) -> None:
+    """Drop what every stage has read and is as old as what went. Kafka keeps its own retention."""
+    with closing(connect.open_log(settings, "purge")) as log:
+        for topic, _ in PATH:
+            log.trim(topic, keep_s)
+
+
+def _forget(engine: Engine) -> None:
+    """Empty SQLite's write-ahead log, which holds what stood in the file before."""
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
+            cursor.execute("pragma wal_checkpoint(truncate)")
