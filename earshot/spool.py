@@ -104,6 +104,11 @@ def spools(folder: Path) -> dict[str, Waiting]:
     return found
 
 
+def messages_spooled(folder: Path) -> int:
+    """How many messages wait in all spools of this machine. Raises LogError."""
+    return sum(waiting.messages for waiting in spools(folder).values())
+
+
 def _waiting(file: SqliteFile) -> Waiting:
     with file.reading() as connection:
         made = "select 1 from sqlite_master where name = 'run'"

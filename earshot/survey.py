@@ -46,7 +46,10 @@ JOIN_S = 2.0
 
 @dataclass(frozen=True)
 class Survey:
-    """Asks `readers` and `log` about `brands` and tells `metrics`."""
+    """Asks `readers` and `log` about `brands` and tells `metrics`.
+
+    `spooled` counts what waits on this machine's disk for the log: collected, and not lost.
+    """
 
     readers: Sessions
     log: Log
@@ -54,6 +57,7 @@ class Survey:
     metrics: Metrics
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
+    spooled: Callable[[], int] = lambda: 0
 
     def start(self, stop: threading.Event) -> threading.Thread:
         """Survey in a thread of its own until `stop` is set."""
@@ -99,7 +103,9 @@ class Survey:
         now = self.clock()
         since = (now - timedelta(days=1)).date().isoformat()
         with self.readers.begin() as session:
-            lost = ledger.difference(session, lambda: ledger.in_flight(self.log), since)
+            lost = ledger.difference(
+                session, lambda: ledger.in_flight(self.log) + self.spooled(), since
+            )
         self.metrics.set("ledger_difference", lost)
         self.metrics.set("ledger_timestamp_seconds", now.timestamp())
 

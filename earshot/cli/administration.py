@@ -21,6 +21,7 @@ from earshot.cli.complaints import in_words
 from earshot.cli.sources import build_matcher, build_sources
 from earshot.domain import Role
 from earshot.settings import Settings
+from earshot.spool import messages_spooled
 from earshot.tables import PersonRow
 
 
@@ -77,7 +78,10 @@ def ledger(settings: Settings, as_json: bool, since: str) -> None:  # noqa: FBT0
     """Prove that all that was collected is accounted for; exit code 1 when it is not."""
     with _session(settings) as session:
         log = connect.open_log(settings, "ledger")
-        drawn = books.draw_up(session, lambda: books.in_flight(log), since)
+        folder = connect.spool_folder(settings)
+        drawn = books.draw_up(
+            session, lambda: books.in_flight(log) + messages_spooled(folder), since
+        )
         log.close()
     if as_json:
         click.echo(msgspec.json.encode(drawn.to_json()))

@@ -19,6 +19,7 @@ from earshot.cli.sources import Built, build_matcher, build_sources
 from earshot.domain import Classified
 from earshot.role import Running, running
 from earshot.settings import Settings
+from earshot.spool import messages_spooled
 from earshot.stage import Stage
 from earshot.topics import CLASSIFIED, MENTIONS
 from earshot.yaml_source import OperatorError
@@ -208,6 +209,7 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         metrics=run.metrics,
         clock=run.now,
         monotonic=time.monotonic,
+        spooled=lambda: messages_spooled(connect.spool_folder(settings)),
     ).start(run.stop)
     sessions = open_sessions(settings)
     shell.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from earshot.domain import ItemState, ReplyState
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
+from earshot.spool import Spool, messages_spooled
 from earshot.survey import Survey
 from earshot.tables import DeadLetterRow, MentionRow
 from earshot.topics import MENTIONS, TOPICS
@@ -136,6 +138,23 @@ def test_a_mention_that_is_nowhere_is_a_difference(engine: Engine, log: Log) -> 
     producer.flush()
     made.reckon()
     assert told(made.metrics, "earshot_ledger_difference") == {"": 0}
+
+
+def test_a_mention_that_waits_in_a_spool_is_no_difference(
+    engine: Engine, log: Log, tmp_path: Path
+) -> None:
+    store(engine, *stored("1", ItemState.QUEUED))
+    with db.open_sessions(engine).begin() as session:
+        session.execute(delete(MentionRow))
+    spool = Spool(tmp_path / "all.spool")
+    spool.append([(MENTIONS.name, b"k", b"v", None)])
+    made = replace(a_survey(engine, log), spooled=lambda: messages_spooled(tmp_path))
+    made.reckon()
+    assert told(made.metrics, "earshot_ledger_difference") == {"": 0}
+    spool.drop(1)
+    made.reckon()
+    assert told(made.metrics, "earshot_ledger_difference") == {"": 1}
+    spool.close()
 
 
 def test_replies_are_counted_within_the_index_of_the_outbox(tmp_path: Path) -> None:
