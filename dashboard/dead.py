@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -12,30 +10,11 @@ from dashboard.permissions import Permission, needs
 from dashboard.words import gettext as _
 from dashboard.words import ngettext
 from earshot import dead_letters
-from earshot.dead_letters import DeadLetter
+from earshot.dead_letters import DeadLetter, readable
 
 pages = Blueprint("dead", __name__)
 
 SIZE = 50
-SHOWN_BYTES = 4_096
-"""How much of a record is shown: enough to see what is wrong with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bytes:
-    """Bytes as text that can be looked at: control characters and broken UTF-8 as escapes."""
-
-    text: str
-    left_out: int
-
-
-def readable(raw: bytes, limit: int = SHOWN_BYTES) -> Bytes:
-    """The first `limit` bytes in a form that can neither act nor hide anything."""
-    text = raw[:limit].decode("utf-8", errors="backslashreplace")
-    shown = "".join(
-        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
-    )
-    return Bytes(shown, max(0, len(raw) - limit))
 
 
 @pages.get("/admin/dead")

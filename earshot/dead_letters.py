@@ -23,6 +23,9 @@ from earshot.tables import DeadLetterRow
 BATCH = 200
 """How many records are published again at once."""
 
+SHOWN_BYTES = 4_096
+"""How much of a record is shown: enough to see what is wrong with it."""
+
 _BURIAL_HEADERS = frozenset({"topic", "from", "reason"})
 """What a stage adds when it sets a record aside: a record that is retried starts without."""
 
@@ -56,6 +59,23 @@ class DeadLetter:
     buried_at: datetime
     settled_at: datetime | None
     settled_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes as text that can be looked at: control characters and broken UTF-8 as escapes."""
+
+    text: str
+    left_out: int
+
+
+def readable(raw: bytes, limit: int = SHOWN_BYTES) -> Bytes:
+    """The first `limit` bytes in a form that can neither act nor hide anything."""
+    text = raw[:limit].decode("utf-8", errors="backslashreplace")
+    shown = "".join(
+        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
+    )
+    return Bytes(shown, max(0, len(raw) - limit))
 
 
 _COLUMNS = [getattr(DeadLetterRow, name) for name in DeadLetter.__dataclass_fields__]

@@ -67,7 +67,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Put the backup SOURCE back into an empty home, while no role runs.",
     ),
     "dead": (
-        "earshot.cli.administration:dead",
+        "earshot.cli.dead:dead",
         "See, retry and drop records that could not be handled.",
     ),
     "db": (

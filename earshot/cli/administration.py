@@ -1,4 +1,4 @@
-"""Commands that are no roles: train, check, ledger, dead letters, schema, people."""
+"""Commands that are no roles: train, check, ledger, schema, people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from earshot.tables import PersonRow
 
 
 @contextmanager
-def _session(settings: Settings) -> Iterator[Session]:
+def session_of(settings: Settings) -> Iterator[Session]:
     """One transaction on the settings' database, its schema checked, errors in words."""
     with in_words(settings):
         engine = connect.open_database(settings)
@@ -76,7 +76,7 @@ def check(settings: Settings) -> None:
 @click.pass_obj
 def ledger(settings: Settings, as_json: bool, since: str) -> None:  # noqa: FBT001 -- click passes options by name
     """Prove that all that was collected is accounted for; exit code 1 when it is not."""
-    with _session(settings) as session:
+    with session_of(settings) as session:
         log = connect.open_log(settings, "ledger")
         folder = connect.spool_folder(settings)
         drawn = books.draw_up(
@@ -128,50 +128,6 @@ def current(settings: Settings) -> None:
 
 
 @click.group()
-def dead() -> None:
-    """See, retry and drop records that could not be handled."""
-
-
-@dead.command("list")
-@click.option("--limit", default=50, show_default=True)
-@click.pass_obj
-def list_(settings: Settings, limit: int) -> None:
-    """List the dead letters that wait, oldest first."""
-    from earshot import dead_letters
-
-    with _session(settings) as session:
-        for letter in dead_letters.waiting(session, limit=limit):
-            click.echo(
-                f"{letter.id}\t{letter.topic}\t{letter.brand}\t{letter.source}\t"
-                f"{letter.mention_id}\t{letter.reason}"
-            )
-
-
-@dead.command()
-@click.argument("ids", nargs=-1, type=int, required=True)
-@click.pass_obj
-def retry(settings: Settings, ids: tuple[int, ...]) -> None:
-    """Give the dead letters IDS back to their topic."""
-    from earshot import dead_letters
-
-    with _session(settings) as session:
-        done = dead_letters.want_retry(session, ids, "role:cli", datetime.now(UTC))
-    click.echo(f"{done} of {len(ids)} will be retried")
-
-
-@dead.command()
-@click.argument("ids", nargs=-1, type=int, required=True)
-@click.pass_obj
-def drop(settings: Settings, ids: tuple[int, ...]) -> None:
-    """Drop the dead letters IDS; the ledger goes on counting them."""
-    from earshot import dead_letters
-
-    with _session(settings) as session:
-        done = dead_letters.drop(session, ids, "role:cli", datetime.now(UTC))
-    click.echo(f"{done} of {len(ids)} dropped")
-
-
-@click.group()
 def person() -> None:
     """People who can sign in."""
 
@@ -202,7 +158,7 @@ def add(
 
     if brand not in brands_file.load(settings.resolve(settings.brands)):
         raise click.BadParameter(f"{brand!r} is no brand here", param_hint="--brand")
-    with _session(settings) as session:
+    with session_of(settings) as session:
         now = datetime.now(UTC)
         found = session.scalar(
             select(PersonRow.id).where(PersonRow.email == people.normal_email(email))
@@ -231,7 +187,7 @@ def link(settings: Settings, email: str, hours: int) -> None:
     """Print a one-time sign-in link for EMAIL."""
     from dashboard import people
 
-    with _session(settings) as session:
+    with session_of(settings) as session:
         known = session.scalar(
             select(PersonRow.id).where(PersonRow.email == people.normal_email(email))
         )

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
-from dashboard.dead import SHOWN_BYTES, SIZE, readable
+from dashboard.dead import SIZE
 from earshot import dead_letters
+from earshot.dead_letters import SHOWN_BYTES, readable
 from earshot.log import PublishFailed
 from earshot.memory_log import MemoryLog
 from earshot.tables import DeadLetterRow, EventRow
