@@ -109,6 +109,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "Stream": (
         Panel(
+            "Spool",
+            "percentunit",
+            "How full a collector's disk is with what Kafka does not take. 0, while it does.",
+            (Line("max by (instance) (earshot_spool_used_ratio)", "{{instance}}"),),
+        ),
+        Panel(
             "Records handled", "ops", "By stage.", (_rate("earshot_records_handled_total", "role"),)
         ),
         Panel(
