@@ -25,6 +25,7 @@ from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_pau
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
+from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import TEXT_LIMIT, Mention, Op
 from earshot.lifecycle import record
@@ -61,6 +62,8 @@ class Collector:
     metrics: Metrics
     clock: Callable[[], datetime]
     backlog: Callable[[], Backlog | None] = lambda: None
+    part_done: Callable[[], None] = lambda: None
+    """Called after each part that was polled: a sign of life."""
     parts: dict[str, PartState] = field(default_factory=dict)
     told_at: datetime | None = None
 
@@ -79,6 +82,7 @@ class Collector:
         for part, state in self.parts.items():
             if state.due_at is None or state.due_at <= now:
                 self._poll(part, state)
+                self.part_done()
         return min(state.due_at or now for state in self.parts.values())
 
     def _poll(self, part: str, state: PartState) -> None:
@@ -91,6 +95,7 @@ class Collector:
         except PlatformError as error:
             self._failed(part, state, error)
             return
+        passed("collect.polled")
         self._carry(part, batch)
         rest = 0.0 if batch.more else self.source.poll_every_s
         self.parts[part] = PartState(
@@ -115,7 +120,9 @@ class Collector:
         ]
         receipts += [self._reject(rejected) for rejected in batch.rejected]
         if receipts:
+            passed("collect.sent")
             self.producer.flush()
+            passed("collect.flushed")
         self.metrics.add("posts_read", len(batch.posts), of=self.name)
         self.metrics.add("mentions_published", len(mentions), of=self.name)
         state = self.parts[part]
@@ -132,6 +139,8 @@ class Collector:
             self._tell(session, now, new, last_post_at, well=part)
             if batch.gap is not None:
                 self._note_gap(session, part, batch.gap, now)
+            passed("collect.saving")
+        passed("collect.saved")
         self.told_at = now
 
     def _with_erasures(self, posts: Sequence[Post]) -> Sequence[Post]:
@@ -162,16 +171,14 @@ class Collector:
             for number, post in enumerate(posts)
             if post.op is not Op.DELETE
         }
-        replying = [
-            p.parent for n, p in enumerate(posts) if p.parent and n in matches and not matches[n]
-        ]
+        replying = [p for n, p in enumerate(posts) if p.parent and n in matches and not matches[n]]
         threads: Mapping[str, str] = {}
-        ours: frozenset[str] = frozenset()
+        ours: frozenset[str] = frozenset()  # native ids of posts that answer us
         if changed or replying:
             with self.sessions.begin() as session:
                 ids = [f"{self.source.platform}:{post.native_id}" for post in changed]
                 threads = known_threads(session, self.brand, ids)
-                ours = cursors.our_replies(session, self.brand, self.source.platform, replying)
+                ours = cursors.answers_to_us(session, self.brand, self.source.platform, replying)
         mentions: list[Mention] = []
         seen_here: dict[str, str] = {}
         for number, post in enumerate(posts):
@@ -184,7 +191,7 @@ class Collector:
                 queries = match.queries
             elif self.source.everything and post.op is not Op.DELETE:
                 queries = (self.name,)
-            elif post.parent in ours:
+            elif post.native_id in ours:
                 queries = (IN_THREAD,)
             elif post.op is not Op.CREATE and known is not None:
                 queries = ()

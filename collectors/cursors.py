@@ -10,7 +10,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from collectors.receipts import CHUNK
-from collectors.source import Cursor
+from collectors.source import Cursor, Post
 from earshot import db
 from earshot.tables import CursorRow, MentionRow, ReplyRow, SourceHealthRow
 
@@ -60,6 +60,45 @@ def our_replies(
                 select(ReplyRow.native_id).where(
                     ReplyRow.brand == brand,
                     tuple_(ReplyRow.platform, ReplyRow.native_id).in_(keys),
+                )
+            )
+        )
+    return frozenset(found)
+
+
+def answers_to_us(
+    session: Session, brand: str, platform: str, posts: Sequence[Post]
+) -> frozenset[str]:
+    """Of these posts with a parent, the native ids of those that answer a reply of ours.
+
+    Where a reply of ours may stand whose name we don't know yet, any answer may be to it: one
+    too many is dismissed by a listener, one too few would be lost.
+    """
+    parents = our_replies(session, brand, platform, [post.parent for post in posts])
+    threads = threads_with_unnamed_replies(
+        session, brand, platform, sorted({post.thread for post in posts})
+    )
+    return frozenset(p.native_id for p in posts if p.parent in parents or p.thread in threads)
+
+
+def threads_with_unnamed_replies(
+    session: Session, brand: str, platform: str, threads: Sequence[str]
+) -> frozenset[str]:
+    """Of these threads, the ones where a reply of ours may stand whose name we don't know.
+
+    Its sender got no answer, or ended before it could note it: who answers that reply names a
+    parent that we can't recognise yet.
+    """
+    found: set[str] = set()
+    for start in range(0, len(threads), CHUNK):
+        found.update(
+            session.scalars(
+                select(ReplyRow.thread).where(
+                    ReplyRow.brand == brand,
+                    ReplyRow.platform == platform,
+                    ReplyRow.native_id == "",
+                    ReplyRow.attempts > 0,
+                    ReplyRow.thread.in_(threads[start : start + CHUNK]),
                 )
             )
         )

@@ -19,6 +19,7 @@ from collectors import endings, outbox, verdicts
 from collectors.outbox import Claim
 from collectors.source import PlatformError, Responder, Sent, Thread
 from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
+from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import ReplyState
 from earshot.metrics import CounterName, Metrics
@@ -51,6 +52,8 @@ class Sender:
     owner: str
     lease_s: float
     confirm_after_s: float
+    reply_done: Callable[[], None] = lambda: None
+    """Called after each reply that was taken up: a sign of life."""
 
     def __post_init__(self) -> None:
         for source in self.responders:
@@ -70,13 +73,16 @@ class Sender:
     def _take_up(self, reply_id: int) -> bool:
         with self.sessions.begin() as session:
             held = outbox.claim(session, reply_id, self.owner, self.clock(), self.lease_s)
+            passed("send.claiming")
         if held is None:
             return False
+        passed("send.claimed")
         responder = self.responders[held.source]
         if held.state is ReplyState.QUEUED:
             self._attempt(held, responder)
         else:
             self._look(held, responder)
+        self.reply_done()
         return True
 
     # ------------------------------------------------------------ sending
@@ -87,6 +93,7 @@ class Sender:
         except PlatformError as error:
             self._not_attempted(held, error)
             return
+        passed("send.read")
         with self.sessions.begin() as session:
             context = outbox.context_of(session, held)
         verdict = verdicts.before_sending(
@@ -106,6 +113,7 @@ class Sender:
             self._wait(held, ReplyState.QUEUED, self.clock(), "held up before the attempt")
             return
         outcome = responder.send(held.answer)
+        passed("send.called")
         now = self.clock()
         result = verdicts.after_attempt(
             outcome,
@@ -120,6 +128,8 @@ class Sender:
                 confirm_at = now + timedelta(seconds=max(self.confirm_after_s, responder.settle_s))
                 with self.sessions.begin() as session:
                     outbox.sent(session, held, native_id, url, now, confirm_at)
+                    passed("send.storing")
+                passed("send.stored")
             case Queue(at=at, reason=reason):
                 self._wait(held, ReplyState.QUEUED, at, reason)
             case Look(at=at, reason=reason):
@@ -163,6 +173,7 @@ class Sender:
                 settle_s=responder.settle_s,
             )
             looked, unreadable = held.looked + 1, 0
+        passed("look.read")
         match verdict:
             case Confirmed():
                 self._confirm(held, verdict)
@@ -181,6 +192,8 @@ class Sender:
         self.metrics.add("replies_confirmed", of=held.source)
         with self.sessions.begin() as session:
             endings.confirmed(session, held, seen.native_id, seen.url, seen.at, self.clock())
+            passed("look.confirming")
+        passed("look.confirmed")
 
     def _wait(
         self,

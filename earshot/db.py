@@ -39,6 +39,15 @@ BUSY_S = 30
 """How long SQLite waits for another writer, in seconds."""
 
 
+_GONE_SERVER = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""libpq's: a server whose machine vanished is noticed in half a minute, not in two hours."""
+
+
 class DatabaseError(Exception):
     """The database could not be used; the message says what, where and what to do."""
 
@@ -64,7 +73,7 @@ def connect(url: str, *, pool_size: int = 4) -> Engine:
             pool_size=pool_size,
             max_overflow=16,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 5},
+            connect_args={"connect_timeout": 5, **_GONE_SERVER},
         )
     raise DatabaseError(
         f"database.url names {parsed.drivername!r}; Earshot runs on sqlite and postgresql"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ GC_THRESHOLDS = (100_000, 20, 50)
 """When Python looks for cycles. A batch makes ten thousands of values and no cycle among them:
 at the default of 700 the search costs a stage a tenth of its time and finds nothing."""
 
+STUCK_EXIT_CODE = 70
+"""What a role ends with that has finished no step for too long (EX_SOFTWARE of sysexits.h)."""
+
+_LOOK_EVERY_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -74,12 +79,30 @@ def running(
             f"telemetry.host is {settings.telemetry.host!r}, where no port can be opened "
             f"({error.strerror}); write an address of this machine"
         ) from error
+    threading.Thread(
+        target=end_when_stuck, args=(probe, stop, os._exit), name="watchdog", daemon=True
+    ).start()
     logger.info("started", extra={"port": server.port})
     try:
         yield Running(name, stop, probe, metrics, clock_offset)
     finally:
         server.close()
         logger.info("stopped")
+
+
+def end_when_stuck(
+    probe: Probe, stop: threading.Event, end: Callable[[int], None], every_s: float = _LOOK_EVERY_S
+) -> None:
+    """Call `end` once the probe says that the role does not live, unless `stop` is set first.
+
+    A connection that stays open while nobody answers holds its role up for ever; whoever
+    supervises it only sees processes that end. What was in hand is done again.
+    """
+    while not stop.wait(every_s):
+        if not probe.alive():
+            logger.error("no step was finished for too long, ending so as to be started again")
+            end(STUCK_EXIT_CODE)
+            return
 
 
 def die_with_parent() -> None:

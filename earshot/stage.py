@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from earshot.crash_points import passed
 from earshot.log import Consumer, Fenced, Producer, Record
 from earshot.metrics import Metrics
 from earshot.telemetry import Probe
@@ -73,22 +74,27 @@ class Stage(Generic[In, Out]):
         if not records:
             self._in_hand(None)
             return 0
+        passed("stage.polled")
         began = self.monotonic()
         messages, reasons = self._decode(records)
         oldest = min(map(self.source.collected_at, messages.values()), default=None)
         self._in_hand(oldest)
         outputs, refused = self._handle(messages)
+        passed("stage.handled")
         self._bury(records, reasons | refused, producer)
         if self.sink is not None:
             for output in outputs:
                 producer.send(self.sink.name, self.sink.key(output), self.sink.encode(output))
+        passed("stage.emitted")
         producer.flush()
+        passed("stage.flushed")
         try:
             consumer.commit()
         except Fenced:
             # another member holds these partitions now and will be given them again; what we
             # emitted twice is settled by its natural key
             return 0
+        passed("stage.committed")
         self.metrics.add("records_handled", len(records))
         self.metrics.observe("step_seconds", self.monotonic() - began)
         if oldest is not None:

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from earshot import db
+from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.log import Consumer, Fenced, Record
 from earshot.tables import DeadLetterRow
@@ -31,6 +32,7 @@ def bury_step(consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: 
         return 0
     with sessions.begin() as session:
         db.insert_new(session, DeadLetterRow, [_row(record, now) for record in records])
+    passed("bury.stored")
     try:
         consumer.commit()
     except Fenced:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from earshot import assignments
 from earshot.assignments import BY_HAND, Offered
+from earshot.crash_points import passed
 from earshot.domain import ItemState
 from earshot.lifecycle import Change, Stale
 from earshot.tables import AssignmentRow, ItemRow, MembershipRow
@@ -56,6 +57,7 @@ def claim(session: Session, policy: Policy, offer: Offer, slots: int, now: datet
         ACTOR,
         now,
     )
+    passed("offer.making")
 
 
 def overdue(session: Session, policy: Policy, now: datetime) -> list[Held]:

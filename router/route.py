@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from earshot import db
+from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import Classified
 from earshot.lifecycle import Stale
@@ -65,6 +66,7 @@ class Router:
         with self._sessions.begin() as session:
             known = store.load(session, batch)
             store.write(session, plan_batch(batch, known, self._policies, self._clock()))
+            passed("route.writing")
 
 
 def _in_the_way(error: Exception) -> bool:

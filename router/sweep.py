@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from earshot import db, dead_letters, lifecycle
+from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import ItemState
 from earshot.lifecycle import Change, Forbidden, Stale
@@ -96,7 +97,9 @@ def _decide(
                     slots=slots[decision.person_id],
                     now=now,
                 )
-                report.offered += _won(sessions, claim, report)
+                if _won(sessions, claim, report):
+                    passed("offer.made")
+                    report.offered += 1
             case Escalate():
                 change = _to_triage(policy, decision, now)
                 report.escalated += _won(sessions, partial(lifecycle.move, change=change), report)

@@ -16,7 +16,7 @@ import click
 
 import earshot
 from earshot.cli.complaints import in_words
-from earshot.settings import Settings, load
+from earshot.settings import CRASH_AT, Settings, load
 
 DEFAULT_CONFIG = Path("config/earshot.toml")
 
@@ -112,7 +112,13 @@ class LazyGroup(click.Group):
 @click.pass_context
 def main(context: click.Context, config: Path | None) -> None:
     """Hear what is said about a brand, and answer in time."""
-    context.obj = _settings(config)
+    context.obj = settings = _settings(config)
+    if crash_at := os.environ.get(CRASH_AT):
+        from earshot import crash_points
+
+        with in_words():
+            role = context.invoked_subcommand or ""
+            crash_points.arm(crash_at, role, settings.home_path / "crashed")
 
 
 def _settings(config: Path | None) -> Settings:

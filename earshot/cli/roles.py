@@ -16,6 +16,7 @@ from earshot import connect, db, schema
 from earshot.brand import Brand
 from earshot.cli.complaints import in_words
 from earshot.cli.sources import Built, build_matcher, build_sources
+from earshot.clock import Clock, shared_clock
 from earshot.domain import Classified
 from earshot.role import Running, running
 from earshot.settings import Settings
@@ -73,11 +74,11 @@ def role(name: str) -> Callable[[Callable[..., None]], click.Command]:
     return wrap
 
 
-def open_sessions(settings: Settings) -> db.Sessions:
-    """Sessions on the settings' database, once its schema is the one we need."""
+def open_store(settings: Settings, run: Running) -> tuple[db.Sessions, Clock]:
+    """Sessions on the settings' database, once its schema is the one we need, and its clock."""
     engine = connect.open_database(settings)
     schema.require(engine)
-    return db.open_sessions(engine)
+    return db.open_sessions(engine), shared_clock(engine, run.now)
 
 
 def load_brands(settings: Settings) -> Mapping[str, Brand]:
@@ -92,7 +93,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
 
     brands = load_brands(settings)
     chosen = _chosen(settings, names)
-    sessions = open_sessions(settings)
+    sessions, clock = open_store(settings, run)
     outlet = connect.open_outlet(settings, "+".join(names) or "all")
     collectors = [
         shell.Collector(
@@ -103,7 +104,8 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
             sessions=sessions,
             producer=outlet.producer,
             metrics=run.metrics,
-            clock=run.now,
+            clock=clock,
+            part_done=run.probe.step_done,
             backlog=outlet.backlog,
         )
         for built in chosen
@@ -115,7 +117,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
         run.metrics.set("spool_records", waiting.messages if waiting else 0)
         run.metrics.set("spool_used_ratio", waiting.share if waiting else 0.0)
 
-    shell.run(collectors, run.stop, run.probe.step_done, run.now, tend)
+    shell.run(collectors, run.stop, run.probe.step_done, clock, tend)
     outlet.close()
 
 
@@ -167,7 +169,8 @@ def route(settings: Settings, run: Running, instance: str) -> None:
 
     brands = load_brands(settings)
     policies = load_policies(settings.resolve(settings.brands), brands)
-    router = Router(open_sessions(settings), policies, run.now)
+    sessions, clock = open_store(settings, run)
+    router = Router(sessions, policies, clock)
     log = connect.open_log(settings, run.name, instance)
     producer = log.producer()
 
@@ -181,7 +184,7 @@ def route(settings: Settings, run: Running, instance: str) -> None:
         handle=store,
         metrics=run.metrics,
         probe=run.probe,
-        clock=run.now,
+        clock=clock,
         monotonic=time.monotonic,
         batch_size=settings.route.batch_size,
     )
@@ -201,13 +204,14 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
 
     brands = load_brands(settings)
     policies = load_policies(settings.resolve(settings.brands), brands)
+    sessions, clock = open_store(settings, run)
     log = connect.open_log(settings, run.name, instance)
     survey = Survey(
         readers=db.open_readers(connect.open_database(settings)),
         log=log,
         brands=sorted(brands),
         metrics=run.metrics,
-        clock=run.now,
+        clock=clock,
         monotonic=time.monotonic,
         spooled=lambda: messages_spooled(connect.spool_folder(settings)),
     ).start(run.stop)
@@ -217,7 +221,7 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         policies,
         log,
         metrics=run.metrics,
-        clock=run.now,
+        clock=clock,
         stop=run.stop,
         every_s=settings.route.sweep_every_s,
         step_done=run.probe.step_done,
@@ -238,11 +242,13 @@ def send(settings: Settings, run: Running) -> None:
         for name, built in build_sources(settings).items()
         if (responder := built.responder()) is not None
     }
+    sessions, clock = open_store(settings, run)
     sender = shell.Sender(
         responders=responders,
-        sessions=open_sessions(settings),
+        sessions=sessions,
         metrics=run.metrics,
-        clock=run.now,
+        clock=clock,
+        reply_done=run.probe.step_done,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         lease_s=settings.send.lease_s,
         confirm_after_s=settings.send.confirm_after_s,
@@ -267,4 +273,4 @@ def crew(settings: Settings, run: Running) -> None:
     """Let simulated colleagues answer (demo only)."""
     from dashboard.crew import run as work
 
-    work(open_sessions(settings), run.now, run.stop, run.probe.step_done)
+    work(*open_store(settings, run), run.stop, run.probe.step_done)

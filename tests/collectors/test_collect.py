@@ -343,6 +343,24 @@ def test_an_answer_to_a_reply_of_ours_is_kept_whatever_it_says(
     assert [(m.native_id, m.queries) for m in published(log)] == [("5", (IN_THREAD,))]
 
 
+@pytest.mark.parametrize("state", ["sending", "unknown", "failed"])
+def test_an_answer_to_a_reply_whose_name_is_not_known_yet_is_kept(
+    state: str, collector: Make, log: Log, engine: Engine, clock: ManualClock
+) -> None:
+    with db.open_sessions(engine).begin() as session:
+        session.add(a_person())
+        session.flush()
+        add_item(session, an_item())
+        session.add(a_reply(native_id="1", state=state, attempts=1))
+    answers = [
+        a_post("5", thread="1", parent="not known yet", text="thanks!"),
+        a_post("6", thread="1", text="by the way"),
+        a_post("7", thread="2", parent="not known yet", text="thanks!"),
+    ]
+    settle(collector(Script({"p": [posts(*answers)]})), clock)
+    assert [(m.native_id, m.queries) for m in published(log)] == [("5", (IN_THREAD,))]
+
+
 def test_what_could_not_be_parsed_is_a_dead_letter_with_a_receipt(
     collector: Make, log: Log, engine: Engine, clock: ManualClock
 ) -> None:

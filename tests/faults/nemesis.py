@@ -141,10 +141,15 @@ class Nemesis:
         with self._away("roles", "broker", "database", "disk"):
             self.system.kill()
             time.sleep(fault.seconds)
-            self.system.start()
             wait_until(
-                self.system.roles, PATIENCE_S, lambda: f"started again; {self.system.tail()}"
+                self._started, PATIENCE_S, lambda: f"started again; {self.system.tail()}", 0.5
             )
+
+    def _started(self) -> bool:
+        """Start the supervisor unless it runs: as systemd does, until what it needs is there."""
+        if self.system.process is None or self.system.process.poll() is not None:
+            self.system.start()
+        return bool(self.system.roles())
 
     def _clock(self, fault: Fault) -> None:
         """Let one more process of a role join in, whose clock is an hour off, and kill it."""

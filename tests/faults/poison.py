@@ -75,4 +75,4 @@ def brew(topic: str, seed: int, count: int) -> list[bytes]:
     """`count` records that whoever reads `topic` must refuse, no two alike."""
     dice = random.Random(seed)
     recipes = RECIPES[topic]
-    return [dice.choice(recipes)(f"poison-{seed}-{n}", dice) for n in range(count)]
+    return [dice.choice(recipes)(f"poison-{topic}-{seed}-{n}", dice) for n in range(count)]

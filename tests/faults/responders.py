@@ -97,13 +97,13 @@ class Responders:
         with db.open_sessions(self.engine).begin() as session:
             session.execute(update(MembershipRow).values(seen_at=now))
         with db.open_readers(self.engine).begin() as session:
-            held = _held(session)
+            held = held_items(session)
         for person_id, item_id in held:
             if len(self.queued) >= self.wanted or self._stop.is_set():
                 return
             try:
                 with db.open_sessions(self.engine).begin() as session:
-                    key = _answer(session, _viewer(person_id), item_id)
+                    key = answer(session, viewer(person_id), item_id, datetime.now(UTC))
             except (Stale, Forbidden):
                 continue  # somebody else was faster
             if key:
@@ -111,7 +111,8 @@ class Responders:
             self._stop.wait(self.pause_s)
 
 
-def _held(session: Session) -> Sequence[tuple[int, int]]:
+def held_items(session: Session) -> Sequence[tuple[int, int]]:
+    """Who holds what and can work on it now: person and item, the oldest first."""
     rows = session.execute(
         select(AssignmentRow.person_id, AssignmentRow.item_id)
         .join(ItemRow, ItemRow.id == AssignmentRow.item_id)
@@ -124,7 +125,8 @@ def _held(session: Session) -> Sequence[tuple[int, int]]:
     return [(row.person_id, row.item_id) for row in rows]
 
 
-def _viewer(person_id: int) -> Viewer:
+def viewer(person_id: int) -> Viewer:
+    """The person at their desk."""
     roles = frozenset({Role.RESPONDER})
     return Viewer(
         person_id=person_id,
@@ -143,12 +145,11 @@ def _viewer(person_id: int) -> Viewer:
     )
 
 
-def _answer(session: Session, who: Viewer, item_id: int) -> str:
+def answer(session: Session, who: Viewer, item_id: int, now: datetime) -> str:
     """Accept an item and answer it; the reply's key.
 
     What can't be answered, or needs a look at the platform first, is closed: no key.
     """
-    now = datetime.now(UTC)
     assignments.accept(session, who.brand, item_id, who.person_id, now)
     item = session.get_one(ItemRow, item_id, populate_existing=True)
     mention = session.get(MentionRow, (who.brand, item.mention_id))

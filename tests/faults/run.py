@@ -72,8 +72,8 @@ class Run:
     faults: int
     seed: int
     span_s: float
-    longest_s: float = 15.0
-    responders: int = 24
+    longest_s: float
+    responders: int
 
     @property
     def posts(self) -> int:
@@ -104,12 +104,12 @@ def carry_out(
     with ExitStack() as after:
         after.callback(backend.close)
         backend.start()
-        system = _system(backend, world, folder)
+        system = install(backend, world, folder)
         after.callback(system.kill)
         system.start()
         engine = db.connect(backend.database_url)
         after.callback(engine.dispose)
-        wait_until(lambda: _stored(engine) > 0, 120, lambda: f"storing anything; {system.tail()}")
+        wait_until(lambda: stored(engine) > 0, 120, lambda: f"storing anything; {system.tail()}")
         responders = Responders(engine, run.responders, run.replies)
         say("the first mention is stored")
         responders.hire()
@@ -121,6 +121,7 @@ def carry_out(
         nemesis = Nemesis(system, backend, world)
         plan = draw(run.seed, run.faults, run.span_s, backend.targets(), longest_s=run.longest_s)
         nemesis.carry_out(plan, threading.Event())
+        assert not nemesis.failures, f"{nemesis.failures} {system.tail()}"
         over = time.monotonic()
         say(f"{nemesis.done.total()} faults are over, {len(responders.queued)} replies queued")
         _wait_until_answered(engine, responders, run.replies, system)
@@ -135,7 +136,9 @@ def carry_out(
         exit_code = system.stop()
         memory.stop()
         drawn = system.ledger()
-        findings = _check(engine, world, responders, nemesis)
+        findings = Findings()
+        with db.open_readers(engine).begin() as session:
+            history.check_all(session, world, responders.queued, nemesis.poison, findings)
         findings.counts["ledger difference"] += drawn["difference"] + drawn["exit_code"]
         problems = nemesis.failures + responders.failures
         if exit_code:
@@ -153,7 +156,7 @@ def carry_out(
     }
 
 
-def _system(backend: Backend, world: World, folder: Path) -> System:
+def install(backend: Backend, world: World, folder: Path) -> System:
     """The system, its platform's store and its output kept off the disk that will be full."""
     world.home.mkdir(parents=True, exist_ok=True)
     backend.home.mkdir(parents=True)
@@ -173,6 +176,7 @@ def _report(run: Run, findings: Findings, nemesis: Nemesis, expected: int) -> di
         "seed": run.seed,
         "mentions": findings.mentions,
         "follow_ups": findings.mentions - expected,
+        "overheard": findings.overheard,
         "replies": findings.replies,
         "replies_ended": dict(sorted(findings.ended.items())),
         "faults": nemesis.done.total(),
@@ -187,7 +191,7 @@ def _report(run: Run, findings: Findings, nemesis: Nemesis, expected: int) -> di
 # ---------------------------------------------------------------- waiting
 
 
-def _stored(engine: Engine) -> int:
+def stored(engine: Engine) -> int:
     return _count(engine, select(func.count()).select_from(MentionRow))
 
 
@@ -240,9 +244,10 @@ class Books:
     def _left(self, until: datetime | None) -> dict[str, int]:
         """How many of each are missing; the dear questions only when the cheap ones say none."""
         pending = select(func.count(ReplyRow.id)).where(ReplyRow.state.in_(sorted(PENDING)))
+        truth = self.world.truth(until)
         buried = _count(self.engine, select(func.count(DeadLetterRow.id)))
         left = {
-            "mentions": len(self.world.truth(until).revisions) - _stored(self.engine),
+            "mentions": max(0, len(truth.revisions) - stored(self.engine)),
             "replies": _count(self.engine, pending),
             "poison": max(0, len(self.nemesis.poison) - buried),
         }
@@ -251,27 +256,18 @@ class Books:
         log = open_log(self.backend)
         try:
             with db.open_readers(self.engine).begin() as session:
+                heard = set(session.scalars(select(MentionRow.id)))
                 drawn = ledger.draw_up(session, lambda: ledger.in_flight(log))
         except (LogError, DBAPIError):
             return {"unreadable": 1}
         finally:
             log.close()
         return {
+            "unheard": len(truth.revisions.keys() - heard),
             "in flight": drawn.in_flight,
             "without receipt": drawn.without_receipt,
             "missing": sum(row.missing for row in drawn.rows),
         }
-
-
-def _check(engine: Engine, world: World, responders: Responders, nemesis: Nemesis) -> Findings:
-    findings = Findings()
-    with db.open_readers(engine).begin() as session:
-        history.check_mentions(session, world.truth(), findings)
-        history.check_backlog(session, findings)
-        history.check_replies(session, responders.queued, world.posted(), findings)
-        history.check_assignments(session, findings)
-        history.check_dead_letters(session, nemesis.poison, findings)
-    return findings
 
 
 def faultless(found: dict[str, Any]) -> bool:
@@ -287,6 +283,8 @@ def faultless(found: dict[str, Any]) -> bool:
 @click.option("--faults", default=350, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--span", default=560.0, show_default=True, help="Seconds over which to spread it.")
+@click.option("--longest", default=15.0, show_default=True, help="Seconds of one fault at most.")
+@click.option("--responders", default=24, show_default=True, help="People who answer.")
 @click.option("--keep", is_flag=True, help="Leave the run's folder, and say where it is.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON, for machines.")
 def main(
@@ -296,12 +294,21 @@ def main(
     faults: int,
     seed: int,
     span: float,
+    longest: float,
+    responders: int,
     keep: bool,  # noqa: FBT001 -- click passes options by name
     as_json: bool,  # noqa: FBT001 -- click passes options by name
 ) -> None:
     """Run the whole system under faults, and check what became of everything."""
     run = Run(
-        backend=backend, mentions=mentions, replies=replies, faults=faults, seed=seed, span_s=span
+        backend=backend,
+        mentions=mentions,
+        replies=replies,
+        faults=faults,
+        seed=seed,
+        span_s=span,
+        longest_s=longest,
+        responders=responders,
     )
     folder = Path(tempfile.mkdtemp(prefix="earshot-faults-"))
     try:

@@ -133,6 +133,14 @@ class World:
         finally:
             store.close()
 
+    def answered_threads(self) -> frozenset[str]:
+        """The threads in which a reply of ours stands."""
+        store = SimulatedStore(self.store_path, self.seed)
+        try:
+            return frozenset(reply.thread for reply in store.replies_after(0, 10**9))
+        finally:
+            store.close()
+
     def fates(self) -> Counter[str]:
         """How the attempts to reply really ended."""
         store = SimulatedStore(self.store_path, self.seed)

@@ -1,0 +1,184 @@
+"""Router, sweeper, people and senders on one database, in one process that may die at any step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from collectors.send import Sender
+from collectors.source import Answer, Outcome, PlatformError, Refused, Seen, Sent, Thread, Unknown
+from dashboard.people import join
+from earshot import brand as brands
+from earshot import crash_points, db
+from earshot.crash_points import CrashPoint
+from earshot.domain import Classified, ReplyState, Role
+from earshot.metrics import Metrics
+from earshot.tables import MembershipRow, ReplyRow
+from router import sweep
+from router.policy_file import load_policies
+from router.route import Router
+from tests.builders import ManualClock, a_classified
+from tests.faults.responders import LANGS, TEAMS, answer, held_items, viewer
+from tests.rows import a_person, database
+from tests.system import ROOT
+
+BRAND = "acme"
+SOURCE = "sim"
+LEASE_S = 90.0
+PEOPLE = (1, 2)
+
+
+class Died(BaseException):
+    """The process is gone. Not an Exception: nothing may handle it."""
+
+
+@contextmanager
+def dying_at(step: int) -> Iterator[None]:
+    """Die when the step numbered `step` (from 0) is passed; never when it is negative."""
+    passed = [0]
+
+    def count(point: CrashPoint) -> None:
+        passed[0] += 1
+        if passed[0] - 1 == step:
+            raise Died(point)
+
+    crash_points.watch(count)
+    try:
+        yield
+    except Died:
+        pass
+    finally:
+        crash_points.watch(None)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One of our replies as it stands on the platform."""
+
+    answer: Answer
+    name: str
+    at: datetime
+    visible_at: datetime
+
+
+@dataclass
+class Platform:
+    """No idempotency, late to show, and silent when told to be. What stands is the truth."""
+
+    clock: ManualClock
+    fate: str = "taken"
+    delay_s: float = 0.0
+    readable: bool = True
+    standing: list[Standing] = field(default_factory=list)
+    platform: str = "simulator"
+    settle_s: float = 5.0
+    length_limit: int = 500
+
+    def send(self, answer: Answer) -> Outcome:
+        if self.fate == "refused":
+            return Refused(reason="slow down", permanent=False, retry_after_s=5)
+        if self.fate == "request lost":
+            return Unknown(reason="no answer in time")
+        now = self.clock()
+        name = f"n{len(self.standing)}"
+        self.standing.append(Standing(answer, name, now, now + timedelta(seconds=self.delay_s)))
+        return Sent(native_id=name) if self.fate == "taken" else Unknown(reason="reset")
+
+    def read(self, answer: Answer) -> Thread:
+        if not self.readable:
+            raise PlatformError("the platform is down; wait")
+        posts = [
+            Seen(native_id=s.name, parent=s.answer.parent, text=s.answer.text, at=s.at, ours=True)
+            for s in self.standing
+            if s.answer.parent == answer.parent and s.visible_at <= self.clock()
+        ]
+        return Thread(gone=False, posts=posts)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Installation:
+    """The real code of every stage behind the log, on SQLite in memory."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.platform = Platform(self.clock)
+        self.engine = database()
+        self.sessions = db.open_sessions(self.engine)
+        folder = ROOT / "config/brands"
+        self.policies = load_policies(folder, brands.load(folder))
+        self.collected: list[Classified] = []
+        with self.sessions.begin() as session:
+            for person in PEOPLE:
+                session.add(a_person(person))
+                session.flush()
+                join(
+                    session,
+                    BRAND,
+                    person,
+                    roles=[Role.RESPONDER],
+                    teams=TEAMS,
+                    langs=LANGS,
+                    on_duty=True,
+                )
+
+    def write(self, number: int) -> Classified:
+        """A post that somebody should answer, at the present time."""
+        name = str(number)
+        now = self.clock()
+        return a_classified(native_id=name, thread=name, published_at=now, collected_at=now)
+
+    def route(self, batch: Sequence[Classified]) -> None:
+        Router(self.sessions, self.policies, self.clock).handle(batch)
+
+    def sweep(self) -> None:
+        with self.sessions.begin() as session:
+            for row in session.scalars(select(MembershipRow)):
+                row.seen_at = self.clock()
+        sweep.tick(self.sessions, self.policies, self.clock(), thorough=True)
+
+    def answer(self, person: int) -> int:
+        """The person answers what they hold; how many replies that made."""
+        made = 0
+        with self.sessions.begin() as session:
+            mine = [item for who, item in held_items(session) if who == person]
+        for item in mine:
+            with self.sessions.begin() as session:
+                made += bool(answer(session, viewer(person), item, self.clock()))
+        return made
+
+    def send(self, owner: str) -> int:
+        return Sender(
+            responders={SOURCE: self.platform},
+            sessions=self.sessions,
+            metrics=Metrics("send"),
+            clock=self.clock,
+            owner=owner,
+            lease_s=LEASE_S,
+            confirm_after_s=2.0,
+        ).tick()
+
+    def reading(self, session: Session) -> list[ReplyRow]:
+        return list(session.scalars(select(ReplyRow)))
+
+    def next_moment_s(self) -> float | None:
+        """In how many seconds a reply falls due; None when all have ended."""
+        with self.sessions.begin() as session:
+            pending = [
+                row
+                for row in self.reading(session)
+                if row.state not in (ReplyState.CONFIRMED, ReplyState.FAILED)
+            ]
+        if not pending:
+            return None
+        moments = [
+            max(filter(None, (row.not_before, row.lease_until)), default=self.clock.now)
+            for row in pending
+        ]
+        return max(0.001, (min(moments) - self.clock.now).total_seconds() + 0.001)
