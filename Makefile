@@ -72,6 +72,13 @@ model: $(VENV)/dev.stamp ## Train the model that is shipped, from EARSHOT_DATA_D
 		'$(EARSHOT_DATA_DIR)/labelled' classifier/model/default.npz
 	@$(say) 'model: written to classifier/model/default.npz; bring CARD.md beside it up to date'
 
+.PHONY: faults
+faults: $(VENV)/dev.stamp services ## Run the long plan of faults on all three back ends, half an hour and more (SEED, ARGS)
+	@status=0; for backend in sqlite kafka three-brokers; do \
+		$(BIN)/python -m tests.faults.run --json --backend $$backend --seed $(or $(SEED),1) $(ARGS) \
+			|| status=1; \
+	done; exit $$status
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure mentions a second and the time to the queue (bench/README.md)
 	@$(BIN)/python -m bench.pipeline $(ARGS)

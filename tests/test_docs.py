@@ -18,7 +18,7 @@ from docs import generate, operator_pages
 from docs.shapes import keys_of
 from docs.system_pages import walk
 from earshot.cli import main
-from earshot.settings import Settings, load
+from earshot.settings import NOT_SETTINGS, Settings, load
 from tests.test_contracts import tracked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -174,7 +174,7 @@ def test_every_target_that_a_document_names_is_in_the_makefile(name: str) -> Non
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_variable_that_a_document_names_is_a_setting(name: str) -> None:
     ours = {operator_pages.variable(key.path) for key in keys_of(Settings)}
-    outside = {"EARSHOT_CONFIG", "EARSHOT_DATA_DIR"}
+    outside = NOT_SETTINGS
     for variable in SETTING.findall(text_of(name)):
         if variable.startswith(("EARSHOT_SOURCES__", "EARSHOT_TEST_")):
             continue  # a source's own keys; what tests take their services from
