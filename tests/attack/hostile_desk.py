@@ -175,8 +175,9 @@ def _row(session: Session, table: SqlTable, number: int, payload: str) -> dict[s
 
 def _value(column: Column[Any], number: int, payload: str) -> Any:
     if isinstance(column.type, String):
-        text = f"{payload}{number}" if column.primary_key or column.unique else payload
-        return text[: column.type.length]
+        mark = str(number) if column.primary_key or column.unique else ""
+        room = column.type.length - len(mark) if column.type.length else None
+        return payload[:room] + mark
     of_its_type: dict[type, Any] = {
         Utc: NOON,
         Json: {"text": payload, "list": [payload]},
