@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -115,17 +113,6 @@ class Table(DeclarativeBase):
         list[Any]: Json,
         str: String,
     }
-
-
-@lru_cache(maxsize=16_384)
-def item_id(brand: str, thread_id: str) -> int:
-    """The key of the item of a thread: 63 bits of a hash of `brand` and `platform:thread`.
-
-    Derived, not counted, so that a redelivered batch names the same rows and a batch of
-    inserts needs no answer from the database.
-    """
-    digest = blake2b(f"{brand}\0{thread_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 class SchemaFloorRow(Table):

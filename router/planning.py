@@ -12,14 +12,13 @@ The rules, for each mention in turn:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from earshot import lifecycle
 from earshot.domain import TOMBSTONE, Classified, ItemState, Op
 from earshot.lifecycle import OPEN, Change
 from earshot.rollups import ClosedClock
-from earshot.tables import item_id
 from router import rows
 from router.follow_up import more_urgent, raised, reopened
 from router.plan import SEEN_OUTSIDE, Known, MentionKey, Plan, StoredMention
@@ -35,10 +34,14 @@ LEFT_ALONE = frozenset({ItemState.AWAITING_APPROVAL, ItemState.SENDING})
 
 
 def plan_batch(
-    batch: Sequence[Classified], known: Known, policies: Mapping[str, Policy], now: datetime
+    batch: Sequence[Classified],
+    known: Known,
+    policies: Mapping[str, Policy],
+    now: datetime,
+    numbers: Iterator[int],
 ) -> Plan:
-    """The writes for `batch`, whose brands are all in `policies`."""
-    planner = _Planner(known, now)
+    """The writes for `batch`, whose brands are all in `policies`. New items take `numbers`."""
+    planner = _Planner(known, now, numbers)
     for classified in batch:
         planner.take(policies[classified.mention.brand], classified)
     return planner.plan
@@ -47,12 +50,14 @@ def plan_batch(
 class _Planner:
     """One walk over a batch; later mentions see what earlier ones changed."""
 
-    def __init__(self, known: Known, now: datetime) -> None:
+    def __init__(self, known: Known, now: datetime, numbers: Iterator[int]) -> None:
         self.plan = Plan()
         self._known = known
         self._now = now
+        self._numbers = numbers
         self._mentions = dict(known.mentions)
         self._items: dict[int, Row] = {key: dict(item) for key, item in known.items.items()}
+        self._threads = {(row["brand"], row["thread"]): key for key, row in known.items.items()}
         self._fresh_mentions: dict[MentionKey, Row] = {}
         self._fresh_items: set[int] = set()
         self._newest_at = {key: item["newest_at"] for key, item in known.items.items()}
@@ -65,7 +70,10 @@ class _Planner:
             gone = stored is not None and stored.revision >= TOMBSTONE
             self.plan.revisions.append(rows.revision_row(classified, self._now, gone=gone))
         if stored is None:
-            item = item_id(mention.brand, mention.thread_id)
+            thread = (mention.brand, mention.thread_id)
+            item = self._threads.get(thread)
+            if item is None:
+                item = self._threads[thread] = next(self._numbers)
             self._first_seen(policy, classified, item)
             row = rows.mention_row(classified, item, self._now)
             self.plan.mentions.append(row)
@@ -90,7 +98,7 @@ class _Planner:
             self._count(classified)
         item = self._items.get(item_key)
         if item is None:
-            self._open(policy, classified)
+            self._open(policy, classified, item_key)
         elif own:
             self._own_post(item, classified)
         elif classified.mention.op == Op.DELETE:
@@ -98,7 +106,7 @@ class _Planner:
         else:
             self._follow_up(policy, item, classified)
 
-    def _open(self, policy: Policy, classified: Classified) -> None:
+    def _open(self, policy: Policy, classified: Classified, item_key: int) -> None:
         intake = decide_intake(policy, classified)
         end, why = "", rows.grounds(policy, intake, classified)
         if rows.is_own(classified):
@@ -107,7 +115,7 @@ class _Planner:
             end = DELETED_UNREAD
         if end:
             why = {"reason": end, "mention": classified.mention.id}
-        item = rows.item_row(policy, intake, classified, self._now, end)
+        item = rows.item_row(item_key, policy, intake, classified, self._now, end)
         self.plan.items.append(item)
         names = ("state", "priority", "team", "due_at")
         after = {name: item[name] for name in names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from secrets import randbelow
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -15,6 +16,7 @@ from earshot.domain import Classified
 from earshot.lifecycle import Stale
 from earshot.topics import Malformed
 from router import store
+from router.numbering import item_numbers
 from router.planning import plan_batch
 from router.policy import Policy
 
@@ -32,11 +34,16 @@ class Router:
     """
 
     def __init__(
-        self, sessions: Sessions, policies: Mapping[str, Policy], clock: Callable[[], datetime]
+        self,
+        sessions: Sessions,
+        policies: Mapping[str, Policy],
+        clock: Callable[[], datetime],
+        draw: Callable[[int], int] = randbelow,
     ) -> None:
         self._sessions = sessions
         self._policies = policies
         self._clock = clock
+        self._draw = draw
 
     def handle(self, batch: Sequence[Classified]) -> None:
         """Store `batch`, in order, in one transaction.
@@ -65,7 +72,9 @@ class Router:
     def _store(self, batch: Sequence[Classified]) -> None:
         with self._sessions.begin() as session:
             known = store.load(session, batch)
-            store.write(session, plan_batch(batch, known, self._policies, self._clock()))
+            now = self._clock()
+            plan = plan_batch(batch, known, self._policies, now, item_numbers(now, self._draw))
+            store.write(session, plan)
             passed("route.writing")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from earshot.domain import Classified, ItemState
 from earshot.lifecycle import slot_of
-from earshot.tables import item_id
 from router.policy import Do, Intake, Policy
 
 ACTOR = "role:route"
@@ -131,6 +130,7 @@ def routed(policy: Policy, intake: Intake) -> Row:
 
 
 def item_row(
+    number: int,
     policy: Policy,
     intake: Intake,
     classified: Classified,
@@ -141,7 +141,7 @@ def item_row(
     mention = classified.mention
     state = ItemState.DISMISSED if end else STATE[intake.do]
     return {
-        "id": item_id(mention.brand, mention.thread_id),
+        "id": number,
         "brand": mention.brand,
         "thread": mention.thread_id,
         "state": state.value,

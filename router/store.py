@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 from earshot import db, lifecycle, rollups
-from earshot.domain import Classified
+from earshot.domain import Classified, Mention
 from earshot.tables import (
     AssignmentRow,
     EventRow,
@@ -16,7 +17,6 @@ from earshot.tables import (
     MentionRow,
     ReplyRow,
     RevisionRow,
-    item_id,
 )
 from router.bulk import insert_rows
 from router.plan import SEEN_OUTSIDE, Known, Plan, StoredMention
@@ -25,6 +25,7 @@ from router.rows import Row, is_own
 _ITEM = (
     "id",
     "brand",
+    "thread",
     "state",
     "version",
     "platform",
@@ -51,9 +52,13 @@ def load(session: Session, batch: Sequence[Classified]) -> Known:
     processes wait for each other in one direction only).
     """
     mentions = _mentions(session, batch)
-    ids = {item_id(one.mention.brand, one.mention.thread_id) for one in batch}
-    ids.update(mention.item_id for mention in mentions.values())
-    items = _items(session, ids)
+    items: dict[int, Row] = {}
+    for brand, threads in _by_brand(batch, attrgetter("thread_id")).items():
+        wanted = db.among(session, ItemRow.thread, threads)
+        items |= _items(session, and_(ItemRow.brand == brand, wanted))
+    elsewhere = {mention.item_id for mention in mentions.values()} - items.keys()
+    if elsewhere:  # an edit that names another thread than its post did
+        items |= _items(session, db.among(session, ItemRow.id, elsewhere))
     sent: frozenset[tuple[int, str]] = frozenset()
     if items and any(map(is_own, batch)):
         sent = _sent(session, list(items))
@@ -63,11 +68,8 @@ def load(session: Session, batch: Sequence[Classified]) -> Known:
 def _mentions(
     session: Session, batch: Sequence[Classified]
 ) -> dict[tuple[str, str], StoredMention]:
-    by_brand: dict[str, set[str]] = {}
-    for one in batch:
-        by_brand.setdefault(one.mention.brand, set()).add(one.mention.id)
     found = {}
-    for brand, ids in by_brand.items():
+    for brand, ids in _by_brand(batch, attrgetter("id")).items():
         stored = session.execute(
             select(MentionRow.id, MentionRow.revision, MentionRow.item_id).where(
                 MentionRow.brand == brand, db.among(session, MentionRow.id, ids)
@@ -78,13 +80,23 @@ def _mentions(
     return found
 
 
-def _items(session: Session, ids: set[int]) -> dict[int, Row]:
+def _by_brand(
+    batch: Sequence[Classified], name: Callable[[Mention], str]
+) -> dict[str, dict[str, None]]:
+    """What names the mentions, or their threads, of each brand; once each."""
+    found: dict[str, dict[str, None]] = {}
+    for one in batch:
+        found.setdefault(one.mention.brand, {})[name(one.mention)] = None
+    return found
+
+
+def _items(session: Session, which: ColumnElement[bool]) -> dict[int, Row]:
     newest = and_(MentionRow.brand == ItemRow.brand, MentionRow.id == ItemRow.mention_id)
     columns = [getattr(ItemRow, name) for name in _ITEM]
     stored = session.execute(
         select(*columns, MentionRow.published_at.label("newest_at"))
         .outerjoin(MentionRow, newest)
-        .where(db.among(session, ItemRow.id, ids))
+        .where(which)
         .order_by(ItemRow.id)
         .with_for_update(of=ItemRow)
     )

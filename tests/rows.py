@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from earshot import db
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import backlog_deltas, slot_of
 from earshot.rollups import count_backlog
-from earshot.tables import ItemRow, MentionRow, PersonRow, ReplyRow, Table, item_id
+from earshot.tables import ItemRow, MentionRow, PersonRow, ReplyRow, Table
 from tests.builders import NOON, a_classification
 
 
@@ -23,6 +24,12 @@ def database(url: str = "sqlite://") -> Engine:
         event.listen(engine, "connect", lambda raw, _: raw.execute("pragma synchronous=off"))
     Table.metadata.create_all(engine)
     return engine
+
+
+def item_id(brand: str, thread_id: str) -> int:
+    """A number for the item of a thread, the same each time it is asked for."""
+    digest = blake2b(f"{brand}\0{thread_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 def a_person(id: int = 1, **changes: Any) -> PersonRow:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from earshot import lifecycle, rollups
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import HELD, slot_of
-from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow, item_id
+from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
 from tests.builders import NOON, a_classification
+from tests.rows import item_id
 
 
 def add_item(session: Session, number: int, *, brand: str = "acme", **changes: Any) -> int:

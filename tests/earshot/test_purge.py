@@ -38,11 +38,10 @@ from earshot.tables import (
     SourceHealthRow,
     Table,
     VolumeRow,
-    item_id,
 )
 from tests.builders import NOON
 from tests.earshot.test_cli import bare
-from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item
+from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item, item_id
 
 LATER = NOON + timedelta(days=40)
 MONTH = Reach(brand="acme", before=LATER - timedelta(days=30))
