@@ -215,7 +215,6 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         monotonic=time.monotonic,
         spooled=lambda: messages_spooled(connect.spool_folder(settings)),
     ).start(run.stop)
-    sessions = open_sessions(settings)
     shell.run(
         sessions,
         policies,
