@@ -7,7 +7,6 @@ and indexes have the size and the spread they would have had.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from sqlalchemy import Connection, Engine, Table, text
 
 from earshot import tables
 from earshot.lifecycle import OPEN
+from router.numbering import A_MICROSECOND
 
 PREFIX = "simulator:"
-_KEY_BITS = 62
 _HOUR_S = 3600
 
 Column = Callable[["Copy", str], str]
@@ -29,11 +28,10 @@ Column = Callable[["Copy", str], str]
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One copy: its number, how many hours earlier it is, and what makes its item keys."""
+    """One copy: its number, and how many hours earlier it is."""
 
     number: int
     hours: int
-    key: int
     postgres: bool
 
     @property
@@ -52,8 +50,8 @@ class Copy:
         return f"replace({column}, '{PREFIX}', '{PREFIX}{self.mark}')"
 
     def item(self, column: str) -> str:
-        """Another key for each item, as evenly spread: exclusive or, which SQLite has not."""
-        return f"({column} | {self.key}) - ({column} & {self.key})"
+        """The number that the item would have been given so many hours earlier."""
+        return f"{column} - {self.hours * _HOUR_S * 10**6 * A_MICROSECOND}"
 
     def slot(self, column: str) -> str:
         return f"{column} - {self.hours * _HOUR_S // tables.SLOT_S}"
@@ -114,7 +112,7 @@ _CHANGED: Mapping[str, Mapping[str, Column]] = {
 _COUNTED_BY_DATABASE = "seq"
 
 
-def fill(engine: Engine, mentions: int, seed: int = 1) -> int:
+def fill(engine: Engine, mentions: int) -> int:
     """Copy what is stored until there are about `mentions`; how many there are then.
 
     The first call sets aside what is to be copied, in tables named `bench_…`. Nothing else may
@@ -130,9 +128,7 @@ def fill(engine: Engine, mentions: int, seed: int = 1) -> int:
         for index in indexes:
             index.drop(connection)
         for number in range(done + 1, last + 1):
-            # nothing secret: every fill must give the same rows
-            key = random.Random(f"{seed} {number}").getrandbits(_KEY_BITS)  # noqa: S311
-            _copy(connection, Copy(number, number * hours, key, _is_postgres(connection)))
+            _copy(connection, Copy(number, number * hours, _is_postgres(connection)))
         for index in indexes:
             index.create(connection)
         connection.execute(text("update bench_copies set number = :last"), {"last": last})

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-_SPACE = 2048
-"""How many numbers there are for each microsecond: 63 bits hold them until the year 2112."""
+A_MICROSECOND = 2048
+"""How many numbers there are for each: 63 bits hold them until the year 2112."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,4 +20,4 @@ def item_numbers(now: datetime, draw: Callable[[int], int]) -> Iterator[int]:
     below its argument: should two processes meet all the same, the database refuses one, which
     tries again at another time.
     """
-    return count((now - _EPOCH) // timedelta(microseconds=1) * _SPACE + draw(_SPACE))
+    return count((now - _EPOCH) // timedelta(microseconds=1) * A_MICROSECOND + draw(A_MICROSECOND))
