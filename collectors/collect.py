@@ -26,7 +26,7 @@ from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
 from earshot.crash_points import passed
-from earshot.db import Sessions
+from earshot.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
 from earshot.lifecycle import record
 from earshot.log import Producer
@@ -87,7 +87,7 @@ class Collector:
 
     def _poll(self, part: str, state: PartState) -> None:
         if not state.loaded:
-            with self.sessions.begin() as session:
+            with readers_of(self.sessions).begin() as session:
                 state.cursor = cursors.load_cursor(session, self.brand, self.name, part)
             state.loaded = True
         try:
@@ -153,7 +153,7 @@ class Collector:
         if not closed:
             return posts
         spread: list[Post] = [p for p in posts if p not in closed]
-        with self.sessions.begin() as session:
+        with readers_of(self.sessions).begin() as session:
             for post in closed:
                 spread += [
                     replace(post, native_id=native_id, thread=thread)
@@ -175,7 +175,7 @@ class Collector:
         threads: Mapping[str, str] = {}
         ours: frozenset[str] = frozenset()  # native ids of posts that answer us
         if changed or replying:
-            with self.sessions.begin() as session:
+            with readers_of(self.sessions).begin() as session:
                 ids = [f"{self.source.platform}:{post.native_id}" for post in changed]
                 threads = known_threads(session, self.brand, ids)
                 ours = cursors.answers_to_us(session, self.brand, self.source.platform, replying)

@@ -20,7 +20,7 @@ from collectors.outbox import Claim
 from collectors.source import PlatformError, Responder, Sent, Thread
 from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
 from earshot.crash_points import passed
-from earshot.db import Sessions
+from earshot.db import Sessions, readers_of
 from earshot.domain import ReplyState
 from earshot.metrics import CounterName, Metrics
 
@@ -63,7 +63,7 @@ class Sender:
     def tick(self) -> int:
         """Take up what is due; how many replies that were. Raises what the database raises."""
         now = self.clock()
-        with self.sessions.begin() as session:
+        with readers_of(self.sessions).begin() as session:
             ids = outbox.due(session, list(self.responders), now, BATCH)
         taken = sum(self._take_up(reply_id) for reply_id in ids)
         if taken:
@@ -94,7 +94,7 @@ class Sender:
             self._not_attempted(held, error)
             return
         passed("send.read")
-        with self.sessions.begin() as session:
+        with readers_of(self.sessions).begin() as session:
             context = outbox.context_of(session, held)
         verdict = verdicts.before_sending(
             held.answer, thread, context, forced=held.forced, attempts=held.attempts

@@ -123,6 +123,12 @@ def open_readers(engine: Engine) -> Sessions:
     return sessionmaker(readers, expire_on_commit=False)
 
 
+@lru_cache(maxsize=8)
+def readers_of(sessions: Sessions) -> Sessions:
+    """Sessions for reading only, on the database that `sessions` write to."""
+    return open_readers(sessions.kw["bind"])
+
+
 def insert_new(session: Session, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert the rows whose key is not there yet; how many that were."""
     return upsert(session, table, rows)

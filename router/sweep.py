@@ -61,7 +61,7 @@ def tick(
 
 
 def _take_back(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
-    with sessions() as session:
+    with db.readers_of(sessions)() as session:
         found = claims.overdue(session, policy, now)
     for held in found:
         if _won(sessions, partial(claims.take_back, policy=policy, held=held, now=now), report):
@@ -72,7 +72,7 @@ def _take_back(sessions: Sessions, policy: Policy, now: datetime, report: TickRe
 
 
 def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
-    with sessions() as session:
+    with db.readers_of(sessions)() as session:
         changes = timers.due(session, policy, now)
     for change in changes:
         if _won(sessions, partial(lifecycle.move, change=change), report):
@@ -85,7 +85,7 @@ def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: 
 def _decide(
     sessions: Sessions, policy: Policy, now: datetime, report: TickReport, *, thorough: bool
 ) -> None:
-    with sessions() as session:
+    with db.readers_of(sessions)() as session:
         state, slots = situation.load(session, policy, now, thorough=thorough)
     for decision in policy.routing.decide(state, now):
         match decision:
