@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -310,6 +311,7 @@ def main(
         longest_s=longest,
         responders=responders,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     folder = Path(tempfile.mkdtemp(prefix="earshot-faults-"))
     try:
         found = carry_out(run, folder, lambda line: click.echo(line, err=True))

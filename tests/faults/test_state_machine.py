@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import func, select
 
 from earshot.domain import ItemState, ReplyState
@@ -26,6 +26,17 @@ class Path(RuleBasedStateMachine):
         super().__init__()
         self.all = Installation()
         self.delivered: set[str] = set()
+
+    @initialize(fate=FATES)
+    def begins(self, fate: str) -> None:
+        """Two posts are answered already; what becomes of the answers is the platform's word."""
+        self.all.platform.fate = fate
+        self.all.collected += [self.all.write(n) for n in range(3)]
+        self.all.route(self.all.collected)
+        self.delivered |= {one.mention.id for one in self.all.collected}
+        self.all.sweep()
+        for person in PEOPLE:
+            self.all.answer(person)
 
     # ------------------------------------------------------------ what may happen
 
