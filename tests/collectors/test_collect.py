@@ -251,7 +251,7 @@ def test_the_cursor_moves_only_when_the_log_has_it(
 ) -> None:
     source = Script({"p": [posts(a_post("1"))]})
     with pytest.raises(Crash):
-        collector(source, Mortal(2)).step()  # the flush
+        collector(source, Mortal(1)).step()  # the flush
     assert rows(engine, CursorRow) == rows(engine, ReceiptRow) == published(log) == []
 
 
