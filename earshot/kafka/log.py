@@ -89,8 +89,9 @@ class KafkaLog:
                 "bootstrap_servers": bootstrap.split(","),
                 "client_id": client_id,
                 "bootstrap_timeout_ms": self._connect_ms,
-                # half of the delivery time, so that a lost request is tried again at least once
-                "request_timeout_ms": int(min(30.0, delivery_timeout_s / 2) * 1000),
+                # a half-open connection goes unnoticed for so long, 30 s by default; at most half
+                # of the delivery time, so that a lost request is tried again at least once
+                "request_timeout_ms": int(min(10.0, delivery_timeout_s / 2) * 1000),
                 # the default of 30 s delays the first record after an outage by as much
                 "reconnect_backoff_max_ms": 1000,
             }
