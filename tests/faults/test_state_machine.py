@@ -13,7 +13,7 @@ from tests.faults import history
 from tests.faults.history import Findings
 from tests.faults.state_world import LEASE_S, PEOPLE, Installation, dying_at
 
-STEPS = st.integers(-6, 12)
+STEPS = st.integers(-12, 12)
 """At which step to die; below 0: not at all."""
 
 FATES = st.sampled_from(["taken", "answer lost", "request lost", "refused"])
@@ -68,7 +68,12 @@ class Path(RuleBasedStateMachine):
         with dying_at(dies_at):
             self.all.send(owner)
 
-    @rule(fate=FATES, delay_s=st.floats(0, 4), readable=st.booleans())
+    @rule(owner=st.sampled_from("ab"))
+    def a_sender_takes_up_what_falls_due(self, owner: str) -> None:
+        self.all.clock.advance(self.all.next_moment_s() or 1.0)
+        self.all.send(owner)
+
+    @rule(fate=FATES, delay_s=st.floats(0, 4), readable=st.sampled_from([True, True, True, False]))
     def the_platform_changes(self, fate: str, delay_s: float, *, readable: bool) -> None:
         platform = self.all.platform
         platform.fate, platform.delay_s, platform.readable = fate, delay_s, readable
