@@ -42,6 +42,11 @@ has_fonts() {
     [ -d /usr/share/fonts/truetype/noto ] && [ -d /usr/share/fonts/opentype/noto ]
 }
 
+# What drives the browser runs on a Node of its own, which needs it.
+has_libatomic() {
+    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q "libatomic\.so"
+}
+
 has_promtool() {
     [ -x "$promtool" ] || has promtool
 }
@@ -55,6 +60,7 @@ packages() {
     [ -n "${EARSHOT_TEST_POSTGRES:-}" ] || has_postgres || echo postgresql
     if [ "${EARSHOT_TEST_BROWSER:-1}" != 0 ]; then
         has chromium || echo chromium
+        has_libatomic || echo libatomic1
         has_fonts || echo fonts-noto-core fonts-noto-cjk
     fi
 }
