@@ -13,6 +13,8 @@ from earshot.sqlite_records import read_records
 
 _SHORTEST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.05
+_ALERT_S = 2.0
+"""For how long after a record the next is looked for at the shortest pause: it may be urgent."""
 
 
 class SqliteConsumer:
@@ -29,6 +31,7 @@ class SqliteConsumer:
         self._positions = Positions()
         self._turn = 0
         self._drained_at: int | None = None
+        self._fed_at = 0.0
         self._closed = False
 
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
@@ -40,11 +43,14 @@ class SqliteConsumer:
                 self._positions.adopt(self._member.settle())
                 self._drained_at = None
             records = self._fetch(limit)
-            left = until - time.monotonic()
-            if records or left <= 0:
+            now = time.monotonic()
+            if records:
+                self._fed_at = now
+            if records or now >= until:
                 return records
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            time.sleep(min(pause, until - now))
+            if now - self._fed_at > _ALERT_S:
+                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
 
     def commit(self) -> None:
         self._check_open()
