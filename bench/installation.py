@@ -36,6 +36,10 @@ class Servers:
         return log if log == database else f"{log}+{database}"
 
 
+FOR_WRITING = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+"""What `docs/how-to/run-on-kafka-and-postgresql.md` advises for a database that is written to."""
+
+
 @contextmanager
 def own_servers(within: Path) -> Iterator[Servers]:
     """A Kafka broker and a PostgreSQL server with an empty database, for one measurement."""
@@ -43,7 +47,7 @@ def own_servers(within: Path) -> Iterator[Servers]:
         broker = Kafka(within / "kafka")
         broker.start()
         stack.callback(broker.stop)
-        server = Postgres(within / "postgres")
+        server = Postgres(within / "postgres", FOR_WRITING)
         server.start()
         stack.callback(server.stop)
         url = stack.enter_context(postgres_server.fresh_database(server.address))

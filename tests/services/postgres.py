@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,7 +49,9 @@ class Postgres:
 
     stop_signal = signal.SIGINT  # ends all connections; SIGTERM would wait for them
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        """A server with its data below `folder`; `settings` are words of postgresql.conf."""
+        self._settings = dict(settings or {})
         self._data = folder / "data"
         self._out = folder / "server.out"
         (self._port,) = free_ports(1)
@@ -76,6 +78,7 @@ class Postgres:
 
     def start(self, within_s: float = 30.0) -> None:
         options = f"-p {self._port} -c listen_addresses={HOST} -c unix_socket_directories= "
+        options += " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         self._run("pg_ctl", "-D", self._data, "-l", self._out, "-w", "-o", options, "start")
         wait_until_answers(self._port, within_s, f"PostgreSQL (its output is in {self._out})")
 
