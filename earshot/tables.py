@@ -391,6 +391,11 @@ class AssignmentRow(Table):
     )
 
 
+UNDERWAY = sql("state IN ('queued','sending','sent','unknown')")
+"""A reply that is on its way. Ask with these very words: SQLite takes the partial index only
+where it reads them, not where the states are parameters."""
+
+
 class ReplyRow(Table):
     """An answer on its way: the intent is here before any network call (outbox)."""
 
@@ -442,8 +447,8 @@ class ReplyRow(Table):
         Index(
             "ix_reply_outbox",
             "not_before",
-            sqlite_where=sql("state IN ('queued','sending','sent','unknown')"),
-            postgresql_where=sql("state IN ('queued','sending','sent','unknown')"),
+            sqlite_where=UNDERWAY,
+            postgresql_where=UNDERWAY,
         ),
     )
 
