@@ -14,7 +14,7 @@ from tests.faults.plan import ROLES, Kind, draw
 from tests.services import kafka, postgres
 from tests.system import ROOT
 
-MENTIONS, REPLIES, FAULTS = 15_000, 60, 16
+MENTIONS, REPLIES, FAULTS = 20_000, 60, 16
 
 
 def run(backend: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def run(backend: str) -> dict[str, Any]:
         "--replies": REPLIES,
         "--faults": FAULTS,
         "--seed": 20_261_122,
-        "--span": 14,
+        "--span": 18,
         "--longest": 3,
         "--responders": 8,
     }
