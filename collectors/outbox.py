@@ -16,7 +16,7 @@ from collectors.source import Answer
 from collectors.verdicts import Context
 from earshot import lifecycle
 from earshot.domain import ItemState, ReplyState
-from earshot.tables import UNDERWAY, MentionRow, ReplyRow
+from earshot.tables import IS_UNDERWAY, MentionRow, ReplyRow
 
 ACTOR = "role:send"
 
@@ -52,7 +52,7 @@ def due(session: Session, sources: list[str], now: datetime, limit: int) -> list
         session.scalars(
             select(ReplyRow.id)
             .where(
-                UNDERWAY,
+                IS_UNDERWAY,
                 ReplyRow.source.in_(sources),
                 or_(
                     ReplyRow.state.in_(WAITING) & or_(ReplyRow.lease_until.is_(None), lapsed),

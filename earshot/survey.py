@@ -14,18 +14,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from earshot import ledger
 from earshot.db import Sessions
 from earshot.dead_letters import Letter
-from earshot.domain import ReplyState
 from earshot.lifecycle import OPEN
 from earshot.log import Log, LogError
 from earshot.metrics import Metrics
-from earshot.tables import BacklogRow, DeadLetterRow, ItemRow, ReplyRow
+from earshot.tables import (
+    IS_UNDERWAY,
+    UNDERWAY,
+    BacklogRow,
+    DeadLetterRow,
+    ItemRow,
+    ReplyRow,
+)
 from earshot.topics import TOPICS
 
 logger = logging.getLogger(__name__)
@@ -37,9 +43,6 @@ LEDGER_REST = 50.0
 
 OVERDUE_LIMIT = 10_000
 """Beyond so many the exact number helps nobody, and counting would cost."""
-
-UNDERWAY = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT, ReplyState.UNKNOWN)
-"""The states of a reply that `ix_reply_outbox` holds."""
 
 JOIN_S = 2.0
 
@@ -112,11 +115,9 @@ class Survey:
 
 def outbox(session: Session) -> Mapping[str, tuple[int, datetime | None]]:
     """Of each state of a reply on its way: how many there are, and when the oldest was queued."""
-    # written out, for SQLite takes a partial index only where it can read the same words
-    states: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in UNDERWAY]
     rows = session.execute(
         select(ReplyRow.state, func.count(), func.min(ReplyRow.queued_at))
-        .where(ReplyRow.state.in_(states))
+        .where(IS_UNDERWAY)
         .group_by(ReplyRow.state)
     )
     found: dict[str, tuple[int, datetime | None]] = {str(state): (0, None) for state in UNDERWAY}

@@ -31,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
+from earshot.domain import ReplyState
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
@@ -391,9 +393,12 @@ class AssignmentRow(Table):
     )
 
 
-UNDERWAY = sql("state IN ('queued','sending','sent','unknown')")
-"""A reply that is on its way. Ask with these very words: SQLite takes the partial index only
-where it reads them, not where the states are parameters."""
+UNDERWAY = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT, ReplyState.UNKNOWN)
+"""The states of a reply that is on its way: those that `ix_reply_outbox` holds."""
+
+IS_UNDERWAY = sql("state IN ({})".format(",".join(f"'{state}'" for state in UNDERWAY)))
+"""Ask with these very words: SQLite takes the partial index only where it reads them, not where
+the states are parameters."""
 
 
 class ReplyRow(Table):
@@ -447,8 +452,8 @@ class ReplyRow(Table):
         Index(
             "ix_reply_outbox",
             "not_before",
-            sqlite_where=UNDERWAY,
-            postgresql_where=UNDERWAY,
+            sqlite_where=IS_UNDERWAY,
+            postgresql_where=IS_UNDERWAY,
         ),
     )
 

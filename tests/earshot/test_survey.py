@@ -20,7 +20,7 @@ from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
 from earshot.spool import Spool, messages_spooled
 from earshot.survey import Survey
-from earshot.tables import DeadLetterRow, MentionRow
+from earshot.tables import UNDERWAY, DeadLetterRow, MentionRow
 from earshot.topics import MENTIONS, TOPICS
 from tests.builders import NOON
 from tests.earshot.test_ledger import a_dead_letter, store, stored
@@ -61,7 +61,7 @@ def test_an_empty_installation_tells_nothing_but_zeros(engine: Engine, log: Log)
     for name in ("items_open", "items_overdue"):
         assert told(made.metrics, f"earshot_{name}") == {"acme": 0, "zen": 0}
     for name in ("outbox_replies", "outbox_oldest_timestamp_seconds"):
-        assert told(made.metrics, f"earshot_{name}") == dict.fromkeys(survey.UNDERWAY, 0)
+        assert told(made.metrics, f"earshot_{name}") == dict.fromkeys(UNDERWAY, 0)
     assert told(made.metrics, "earshot_dead_letters_waiting") == {"mentions": 0, "classified": 0}
     assert told(made.metrics, "earshot_ledger_difference") == {"": 0}
     assert set(told(made.metrics, "earshot_log_lag").values()) == {0}
