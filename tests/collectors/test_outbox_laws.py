@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import count
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from collectors.source import (
-    Answer,
-    Outcome,
-    PlatformError,
-    Refused,
-    Seen,
-    Sent,
-    Thread,
-    Unknown,
-)
 from earshot import db
 from earshot.domain import ReplyState
 from earshot.tables import ReplyRow
@@ -36,57 +24,11 @@ from tests.collectors.outbox_world import (
     states,
     store_replies,
 )
+from tests.collectors.silent_platform import SilentPlatform
 from tests.rows import database
 
 SETTLE_S = 100.0  # longer than a lease: a dead sender's attempt may not show yet
 REPLIES = 3
-
-
-@dataclass
-class Standing:
-    answer: Answer
-    name: str
-    at: datetime
-    visible_at: datetime
-
-
-@dataclass
-class SilentPlatform:
-    """No idempotency, late to show, and silent when told to be. What stands is the truth."""
-
-    clock: ManualClock
-    fate: str = "taken"
-    delay_s: float = 0.0
-    readable: bool = True
-    standing: list[Standing] = field(default_factory=list)
-    platform: str = "model"
-    settle_s: float = SETTLE_S
-    length_limit: int = 500
-
-    def send(self, answer: Answer) -> Outcome:
-        if self.fate == "refused":
-            return Refused(reason="slow down", permanent=False, retry_after_s=5)
-        if self.fate == "forbidden":
-            return Refused(reason="locked", permanent=True)
-        if self.fate == "request lost":
-            return Unknown(reason="no answer in time")
-        now = self.clock()
-        name = f"n{len(self.standing)}"
-        self.standing.append(Standing(answer, name, now, now + timedelta(seconds=self.delay_s)))
-        return Sent(native_id=name) if self.fate == "taken" else Unknown(reason="reset")
-
-    def read(self, answer: Answer) -> Thread:
-        if not self.readable:
-            raise PlatformError("the platform is down; wait")
-        posts = [
-            Seen(native_id=s.name, parent=s.answer.parent, text=s.answer.text, at=s.at, ours=True)
-            for s in self.standing
-            if s.answer.parent == answer.parent and s.visible_at <= self.clock()
-        ]
-        return Thread(gone=False, posts=posts)
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 class Outbox(RuleBasedStateMachine):
@@ -95,7 +37,7 @@ class Outbox(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = ManualClock()
-        self.platform = SilentPlatform(self.clock)
+        self.platform = SilentPlatform(self.clock, settle_s=SETTLE_S)
         self.engine = database()
         store_replies(self.engine, [str(n) for n in range(1, REPLIES + 1)])
 
@@ -174,7 +116,7 @@ TestOutbox.settings = settings(max_examples=40, stateful_step_count=40, deadline
 def test_a_read_back_that_failed_does_not_count_as_a_look() -> None:
     for step in count():
         clock, engine = ManualClock(), database()
-        platform = SilentPlatform(clock, fate="answer lost", delay_s=SETTLE_S)
+        platform = SilentPlatform(clock, fate="answer lost", delay_s=SETTLE_S, settle_s=SETTLE_S)
         store_replies(engine, ["1"])
         with suppress(Died):
             a_sender(engine, platform, clock, Reaper(at=step)).tick()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from collectors.send import Sender
-from collectors.source import Answer, Outcome, PlatformError, Refused, Seen, Sent, Thread, Unknown
 from dashboard.people import join
 from earshot import brand as brands
 from earshot import crash_points, db
@@ -23,6 +20,7 @@ from router import sweep
 from router.policy_file import load_policies
 from router.route import Router
 from tests.builders import ManualClock, a_classified
+from tests.collectors.silent_platform import SilentPlatform
 from tests.faults.responders import LANGS, TEAMS, answer, held_items, viewer
 from tests.rows import a_person, database
 from tests.system import ROOT
@@ -56,59 +54,12 @@ def dying_at(step: int) -> Iterator[None]:
         crash_points.watch(None)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """One of our replies as it stands on the platform."""
-
-    answer: Answer
-    name: str
-    at: datetime
-    visible_at: datetime
-
-
-@dataclass
-class Platform:
-    """No idempotency, late to show, and silent when told to be. What stands is the truth."""
-
-    clock: ManualClock
-    fate: str = "taken"
-    delay_s: float = 0.0
-    readable: bool = True
-    standing: list[Standing] = field(default_factory=list)
-    platform: str = "simulator"
-    settle_s: float = 5.0
-    length_limit: int = 500
-
-    def send(self, answer: Answer) -> Outcome:
-        if self.fate == "refused":
-            return Refused(reason="slow down", permanent=False, retry_after_s=5)
-        if self.fate == "request lost":
-            return Unknown(reason="no answer in time")
-        now = self.clock()
-        name = f"n{len(self.standing)}"
-        self.standing.append(Standing(answer, name, now, now + timedelta(seconds=self.delay_s)))
-        return Sent(native_id=name) if self.fate == "taken" else Unknown(reason="reset")
-
-    def read(self, answer: Answer) -> Thread:
-        if not self.readable:
-            raise PlatformError("the platform is down; wait")
-        posts = [
-            Seen(native_id=s.name, parent=s.answer.parent, text=s.answer.text, at=s.at, ours=True)
-            for s in self.standing
-            if s.answer.parent == answer.parent and s.visible_at <= self.clock()
-        ]
-        return Thread(gone=False, posts=posts)
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
 class Installation:
     """The real code of every stage behind the log, on SQLite in memory."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.platform = Platform(self.clock)
+        self.platform = SilentPlatform(self.clock)
         self.engine = database()
         self.sessions = db.open_sessions(self.engine)
         folder = ROOT / "config/brands"
