@@ -108,6 +108,13 @@ class Log(Protocol):
     def partitions(self, topic: str) -> int:
         """How many partitions `topic` has. Raises LogError for an unknown topic."""
 
+    def identity(self, topic: str) -> str:
+        """Which topic of that name this is: with it, a partition and an offset name a record.
+
+        The same for as long as the topic's offsets count on; a topic that is made anew, in this
+        log or another, has another. Raises LogError for an unknown topic.
+        """
+
     def trim(self, topic: str, keep_s: float) -> int:
         """Drop records older than `keep_s` that every group has committed; how many went.
 

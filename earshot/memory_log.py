@@ -8,6 +8,7 @@ objects of one log may be used from several threads.
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 import time
 from bisect import bisect_left
@@ -46,6 +47,7 @@ class MemoryLog:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._topics: dict[str, list[_Partition]] = {}
+        self._identities: dict[str, str] = {}
         self._groups: dict[tuple[str, str], _Group] = {}
         self._names = itertools.count(1)
         self._changed = threading.Condition()
@@ -56,6 +58,7 @@ class MemoryLog:
                 if partitions < 1:
                     raise LogError(f"topic {name!r} needs at least 1 partition, got {partitions}")
                 self._topics.setdefault(name, [_Partition() for _ in range(partitions)])
+                self._identities.setdefault(name, secrets.token_hex(16))
 
     def producer(self) -> MemoryProducer:
         return MemoryProducer(self)
@@ -97,6 +100,11 @@ class MemoryLog:
     def partitions(self, topic: str) -> int:
         with self._changed:
             return len(self._partitions(topic))
+
+    def identity(self, topic: str) -> str:
+        with self._changed:
+            self._partitions(topic)
+            return self._identities[topic]
 
     def trim(self, topic: str, keep_s: float) -> int:
         with self._changed:

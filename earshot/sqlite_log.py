@@ -19,7 +19,14 @@ from earshot.log import LogError, Record
 from earshot.sqlite_consumer import SqliteConsumer
 from earshot.sqlite_file import SqliteFile
 from earshot.sqlite_producer import SqliteProducer
-from earshot.sqlite_records import create_partitions, ends, partition_count, read_records, trim_step
+from earshot.sqlite_records import (
+    create_partitions,
+    ends,
+    identity,
+    partition_count,
+    read_records,
+    trim_step,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _TRIM_STEP = 500
@@ -116,6 +123,11 @@ class SqliteLog:
                 )
             self._partitions[topic] = count
             return count
+
+    def identity(self, topic: str) -> str:
+        self.partitions(topic)
+        with self._lock:
+            return identity(self._shared(_records_name(topic)))
 
     def trim(self, topic: str, keep_s: float) -> int:
         """Drop what every group committed and is older than `keep_s`; see `earshot.log`.

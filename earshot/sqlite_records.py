@@ -5,6 +5,7 @@ Offsets begin at 1 and, by AUTOINCREMENT, are never given twice, whatever was tr
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -66,6 +67,29 @@ def partition_count(file: SqliteFile) -> int:
             return 0
         found = connection.execute("select partitions from topic").fetchone()
         return int(found[0]) if found else 0
+
+
+def identity(file: SqliteFile) -> str:
+    """What tells this topic's offsets from those of another file, in 32 hex digits.
+
+    Written when it is first asked for: a file of an earlier release has none.
+    """
+    with file.reading() as connection:
+        made = "select 1 from sqlite_master where name = 'identity'"
+        if connection.execute(made).fetchone() is not None:
+            return _identity(connection)
+    with file.writing() as connection:
+        connection.execute("create table if not exists identity (id text not null)")
+        connection.execute(
+            "insert into identity select lower(hex(randomblob(16)))"
+            " where not exists (select 1 from identity)"
+        )
+        return _identity(connection)
+
+
+def _identity(connection: sqlite3.Connection) -> str:
+    (found,) = connection.execute("select id from identity").fetchone()
+    return str(found)
 
 
 def encode_headers(headers: Mapping[str, str] | None) -> bytes | None:

@@ -251,6 +251,9 @@ class DeadLetterRow(Table):
     __tablename__ = "dead_letter"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     topic: Mapped[str] = mapped_column(comment="the topic it came from")
+    topic_id: Mapped[str] = mapped_column(
+        server_default="", comment="which log's, whose offsets count by themselves; empty: unknown"
+    )
     partition: Mapped[int] = mapped_column(
         comment="where it was set aside from; negative: of the dead topic"
     )
@@ -268,7 +271,7 @@ class DeadLetterRow(Table):
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[str] = mapped_column(default="")
     __table_args__ = (
-        UniqueConstraint("topic", "partition", "offset"),
+        UniqueConstraint("topic", "partition", "offset", "topic_id"),
         Index(None, "brand", "mention_id", "revision"),
         Index(None, "state", "id"),
     )

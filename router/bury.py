@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import NamedTuple
 
 from earshot import db
 from earshot.crash_points import passed
 from earshot.db import Sessions
-from earshot.log import Consumer, Fenced, Record
+from earshot.log import Consumer, Fenced, Log, Record
 from earshot.tables import DeadLetterRow
 from router.rows import Row
 
@@ -21,17 +22,34 @@ _REVISION = re.compile(r"[0-9]{1,18}")
 """What fits into 64 bits."""
 
 
-def bury_step(consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: float = 0.0) -> int:
-    """Store what the consumer of a dead topic has; how many records that were.
+class Origin(NamedTuple):
+    """The place that names a dead letter: where in which topic the record was set aside from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def bury_step(
+    log: Log, consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: float = 0.0
+) -> int:
+    """Store what the consumer of a dead topic of `log` has; how many records that were.
 
     A record that comes again is stored once: the place it was set aside from names it, also
-    when a stage that ended before its commit has set it aside twice.
+    when a stage that ended before its commit has set it aside twice. In a log that took the
+    place of another the same numbers are other places.
     """
     records = consumer.poll(AT_ONCE, timeout_s)
     if not records:
         return 0
+    origins = [_origin(record) for record in records]
+    identities = {topic: log.identity(topic) for topic in {origin.topic for origin in origins}}
+    rows = [
+        _row(record, origin, identities[origin.topic], now)
+        for record, origin in zip(records, origins, strict=True)
+    ]
     with sessions.begin() as session:
-        db.insert_new(session, DeadLetterRow, [_row(record, now) for record in records])
+        db.insert_new(session, DeadLetterRow, rows)
     passed("bury.stored")
     try:
         consumer.commit()
@@ -40,14 +58,14 @@ def bury_step(consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: 
     return len(records)
 
 
-def _row(record: Record, now: datetime) -> Row:
+def _row(record: Record, origin: Origin, identity: str, now: datetime) -> Row:
     headers = {name: _storable(value) for name, value in record.headers.items()}
     revision = headers.get("revision", "")
-    partition, offset = _origin(record, headers.get("from", ""))
     return {
         "topic": headers.get("topic") or record.topic.removesuffix(".dead"),
-        "partition": partition,
-        "offset": offset,
+        "topic_id": identity,
+        "partition": origin.partition,
+        "offset": origin.offset,
         "brand": headers.get("brand", ""),
         "source": headers.get("source", ""),
         "mention_id": headers.get("mention", ""),
@@ -61,16 +79,16 @@ def _row(record: Record, now: datetime) -> Row:
     }
 
 
-def _origin(record: Record, said: str) -> tuple[int, int]:
+def _origin(record: Record) -> Origin:
     """Where the record was set aside from: its header's `partition:offset`.
 
     What never was in a topic has only its place in the dead one; its partition is told apart
     by being negative.
     """
-    found = _PLACE.fullmatch(said)
+    found = _PLACE.fullmatch(record.headers.get("from", ""))
     if found is None:
-        return -1 - record.partition, record.offset
-    return int(found[1]), int(found[2])
+        return Origin(record.topic, -1 - record.partition, record.offset)
+    return Origin(record.topic.removesuffix(".dead"), int(found[1]), int(found[2]))
 
 
 def _storable(text: str) -> str:

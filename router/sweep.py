@@ -169,7 +169,7 @@ def run(
             metrics.add("offers_taken_back", report.timed_out + report.absent)
             metrics.observe("step_seconds", (clock() - now).total_seconds())
             for grave in graves:
-                while bury.bury_step(grave, sessions, now, POLL_S) == bury.AT_ONCE:
+                while bury.bury_step(messages, grave, sessions, now, POLL_S) == bury.AT_ONCE:
                     continue
             with sessions.begin() as session:
                 dead_letters.republish(session, producer, now)

@@ -24,7 +24,32 @@ def unsafe(source: str) -> list[str]:
         for call in operations
         if _name(call) == "create_table" and isinstance(call.args[0], ast.Constant)
     }
-    return [said for call in operations for said in _judge(call, new)]
+    widened = _widened(operations)
+    return [said for call in operations if call not in widened for said in _judge(call, new)]
+
+
+def _widened(operations: list[ast.Call]) -> list[ast.Call]:
+    """The calls that replace a unique constraint by the same with a new column at its end.
+
+    The version before gives that column no value, so its rows are held to what they were. It
+    must not name the old columns as what an insert conflicts on: a test of that revision's own.
+    """
+    new = {
+        _text(_column_of(call).args[0])
+        for call in operations
+        if _name(call) == "add_column" and not list(_column(call))
+    }
+    dropped = {_text(call.args[0]): call for call in operations if _drops_unique(call)}
+    found: list[ast.Call] = []
+    for call in operations:
+        if _name(call) == "create_unique_constraint":
+            columns = [_text(name) for name in getattr(call.args[-1], "elts", ())]
+            old = [name for name in columns if name not in new]
+            stem = _text(call.args[0]).removesuffix("_".join(columns))
+            before = dropped.get(stem + "_".join(old))
+            if before is not None and old == columns[: len(old)] != columns:
+                found += [before, call]
+    return found
 
 
 def _judge(call: ast.Call, new: set[str]) -> Iterator[str]:
@@ -44,10 +69,28 @@ def _judge(call: ast.Call, new: set[str]) -> Iterator[str]:
 
 
 def _column(call: ast.Call) -> Iterator[str]:
-    (column,) = [arg for arg in call.args if isinstance(arg, ast.Call)]
-    words = {word.arg: word.value for word in column.keywords}
+    words = {word.arg: word.value for word in _column_of(call).keywords}
     if "server_default" not in words and not _is_true(words.get("nullable", ast.Constant(True))):  # noqa: FBT003 -- a column may be null unless it says otherwise
         yield "a column that must have a value and has no server_default"
+
+
+def _column_of(call: ast.Call) -> ast.Call:
+    """The sa.Column(…) of an add_column."""
+    (column,) = [arg for arg in call.args if isinstance(arg, ast.Call)]
+    return column
+
+
+def _drops_unique(call: ast.Call) -> bool:
+    if _name(call) != "drop_constraint":
+        return False
+    return [_text(word.value) for word in call.keywords if word.arg == "type_"] == ["unique"]
+
+
+def _text(node: ast.expr) -> str:
+    """A name as it is written, or within the f(…) that keeps a name as it is."""
+    if isinstance(node, ast.Call):
+        node = node.args[0]
+    return str(node.value) if isinstance(node, ast.Constant) else ""
 
 
 def _name(call: ast.Call) -> str:

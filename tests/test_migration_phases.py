@@ -65,6 +65,7 @@ def upgrade_of(*lines: str) -> str:
         ("op.create_unique_constraint('uq', 'reply', ['url'])",),
         ("op.create_check_constraint('ck', 'reply', 'n > 0')",),
         ("op.execute('delete from reply')",),
+        ("op.drop_constraint('uq_reply_url', type_='unique')",),
         (
             "with op.batch_alter_table('reply') as batch_op:",
             "    batch_op.drop_column('url')",
@@ -92,10 +93,40 @@ def test_what_the_version_before_would_notice_is_found(lines: Sequence[str]) -> 
             "with op.batch_alter_table('reply') as batch_op:",
             "    batch_op.add_column(sa.Column('n', sa.Integer()))",
         ),
+        (
+            "with op.batch_alter_table('reply') as batch_op:",
+            "    batch_op.add_column(sa.Column('n', sa.Integer(), server_default='0'))",
+            "    batch_op.drop_constraint(batch_op.f('uq_reply_url'), type_='unique')",
+            "    batch_op.create_unique_constraint('uq_reply_url_n', ['url', 'n'])",
+        ),
     ],
 )
 def test_what_the_version_before_does_not_notice_passes(lines: Sequence[str]) -> None:
     assert unsafe(upgrade_of(*lines)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "old", "columns"),
+    [
+        ("'m', server_default='0'", "uq_reply_url", "['url', 'n']"),  # n is not new
+        ("'n', nullable=False", "uq_reply_url", "['url', 'n']"),  # n must be given
+        ("'n', server_default='0'", "uq_reply_url", "['n']"),  # narrower
+        ("'n', server_default='0'", "uq_reply_item", "['url', 'n']"),  # another one
+        ("'n', server_default='0'", "uq_reply_url", "['url']"),  # not wider
+    ],
+)
+def test_a_unique_constraint_is_replaced_only_by_itself_and_a_new_column(
+    column: str, old: str, columns: str
+) -> None:
+    said = unsafe(
+        upgrade_of(
+            f"op.add_column('reply', sa.Column({column}))",
+            f"op.drop_constraint('{old}', 'reply', type_='unique')",
+            f"op.create_unique_constraint('uq_reply_url_n', 'reply', {columns})",
+        )
+    )
+    assert "drop_constraint is not known to be harmless" in said
+    assert "create_unique_constraint is not known to be harmless" in said
 
 
 def test_a_revision_without_phase_is_refused(tmp_path: Path) -> None:
@@ -207,6 +238,31 @@ def test_statements_of_a_released_version_still_fit(engine: Engine, path: Path) 
         assert set(names) <= now[table].keys(), table
         wanted = {name for name, needed in now[table].items() if needed}
         assert wanted <= set(names), f"{table}: the version of {path.stem} gives no such value"
+
+
+BURIED_BEFORE = (
+    'insert into dead_letter (topic, partition, "offset", brand, source, mention_id, revision,'
+    " reason, key, value, headers, state, buried_at, settled_by) values ('mentions', 0, 7, '', '',"
+    " '', 0, :reason, :value, :value, '{}', 'waiting', :at, '') on conflict do nothing"
+)
+"""What the first version says to bury a record, also when it comes again."""
+
+
+def test_the_first_version_still_buries_a_record_once(engine: Engine) -> None:
+    schema.upgrade(engine, "0001")
+    at = "2026-11-22 12:00:00+00" if engine.dialect.name == "postgresql" else 0
+    with engine.begin() as connection:
+        values = {"reason": "before", "value": b"\xff", "at": at}
+        assert connection.execute(text(BURIED_BEFORE), values).rowcount == 1
+    schema.upgrade_before_deployment(engine)
+    with engine.begin() as connection:
+        values = {"reason": "again", "value": b"\xff", "at": at}
+        assert connection.execute(text(BURIED_BEFORE), values).rowcount == 0
+        another = BURIED_BEFORE.replace("7", "8")
+        assert connection.execute(text(another), values).rowcount == 1
+        assert connection.execute(text(another), values).rowcount == 0
+        found = connection.execute(text("select topic_id, reason from dead_letter order by id"))
+        assert found.all() == [("", "before"), ("", "again")]
 
 
 def test_there_is_a_released_shape_and_it_is_of_a_revision() -> None:

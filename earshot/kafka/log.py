@@ -199,14 +199,22 @@ class KafkaLog:
     def partitions(self, topic: str) -> int:
         with self._lock:
             if topic not in self._partitions:
-                with self._admin(f"looking for topic {topic!r}") as admin:
-                    (described,) = admin.describe_topics([topic])
-                if described["error_code"]:
-                    why = for_code(described["error_code"]).__name__
-                    where = f"on Kafka at {self.bootstrap}"
-                    raise LogError(f"no topic {topic!r} {where} ({why}): create it")
-                self._partitions[topic] = len(described["partitions"])
+                self._partitions[topic] = len(self._described(topic)["partitions"])
             return self._partitions[topic]
+
+    def identity(self, topic: str) -> str:
+        """See `earshot.log`. A broker before Kafka 2.8 knows none: all its topics have the same."""
+        return str(self._described(topic).get("topic_id"))
+
+    def _described(self, topic: str) -> Mapping[str, Any]:
+        with self._admin(f"looking for topic {topic!r}") as admin:
+            described: Mapping[str, Any]
+            (described,) = admin.describe_topics([topic])
+        if described["error_code"]:
+            why = for_code(described["error_code"]).__name__
+            where = f"on Kafka at {self.bootstrap}"
+            raise LogError(f"no topic {topic!r} {where} ({why}): create it")
+        return described
 
     def _done(self, topic: str, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """What the group has committed. A new cluster has no coordinator for a moment."""

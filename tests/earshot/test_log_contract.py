@@ -364,6 +364,8 @@ def test_an_unknown_topic_or_partition_is_named(log: Log, topic: str) -> None:
         producer.send(missing, b"k", b"v")
     with pytest.raises(LogError, match=missing):
         log.lag(missing, "g")
+    with pytest.raises(LogError, match=missing):
+        log.identity(missing)
     with pytest.raises(LogError, match="partition 9"):
         log.read(topic, 9, 0, 1)
     producer.close()
@@ -401,6 +403,21 @@ def test_a_producer_bounds_what_is_in_flight_by_itself(log: Log, topic: str) -> 
     assert producer.in_flight_bytes == 0
     assert len(work_off(log, topic, "g", 400)) == 400
     producer.close()
+
+
+def test_each_topic_has_an_identity_that_stays(place: Place, log: Log, topic: str) -> None:
+    other = f"{topic}-other"
+    log.create({other: 1})
+    named = {log.identity(topic), log.identity(other)}
+    assert len(named) == 2
+    assert "" not in named
+    publish(log, topic, numbered(3))
+    log.create({topic: 4})
+    assert log.identity(topic) in named
+    if place.kind != "memory":
+        again = place.open()
+        assert {again.identity(topic), again.identity(other)} == named
+        again.close()
 
 
 def test_trim_never_drops_what_a_group_may_need(log: Log, topic: str) -> None:

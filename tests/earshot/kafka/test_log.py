@@ -6,7 +6,9 @@ import gc
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from kafka import KafkaAdminClient
@@ -16,6 +18,7 @@ from earshot.log import LogError, Producer, PublishFailed
 from tests.earshot.log_members import Sent, by_key, numbered, work_off
 from tests.services import kafka
 from tests.services.ports import free_ports
+from tests.system import wait_until
 
 pytestmark = [
     pytest.mark.services,
@@ -152,3 +155,24 @@ def test_a_producer_closes_without_a_broker(broker: kafka.Kafka) -> None:
     log.close()
     assert time.monotonic() - started < 10
     broker.start()
+
+
+def test_a_topic_that_was_deleted_and_made_anew_is_another(
+    kafka_bootstrap: str, request: pytest.FixtureRequest
+) -> None:
+    log = KafkaLog(kafka_bootstrap, "identity")
+    request.addfinalizer(log.close)
+    topic = f"t-{uuid.uuid4().hex[:8]}"
+    log.create({topic: 1})
+    before = log.identity(topic)
+    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    request.addfinalizer(admin.close)
+    admin.delete_topics([topic])
+
+    def made_anew() -> bool:
+        with suppress(LogError):  # while it is being deleted it is neither there nor free
+            log.create({topic: 1})
+            return log.identity(topic) != before
+        return False
+
+    wait_until(made_anew, 60, "the topic being deleted and made anew")
