@@ -24,7 +24,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard import browser_sessions, people
-from dashboard.desk import desk, signed_in, viewer
+from dashboard.desk import EXTENSION, Desk, desk, signed_in, viewer
 from dashboard.errors import show
 from dashboard.passwords import TooBusy, verify
 from dashboard.permissions import Permission, declared, needs, public
@@ -42,7 +42,8 @@ Answer = str | AnyResponse | tuple[str, int]
 
 def set_up(app: Flask) -> None:
     """Guard every request of `app`."""
-    app.extensions["earshot.throttle"] = Throttle()
+    data: Desk = app.extensions[EXTENSION]
+    app.extensions["earshot.throttle"] = Throttle(data.sessions, data.readers)
     app.before_request(guard)
     app.register_error_handler(TooBusy, _too_busy)
 

@@ -1,7 +1,7 @@
 """Shell: the desk on gunicorn, one worker process with many threads.
 
 Threads, because a parked live stream costs little in one; one worker, so that what is kept in
-memory (throttling, the tail of the events) is kept once. More desks are more processes behind
+memory (open streams, the tail of the events) is kept once. More desks are more processes behind
 a proxy.
 """
 

@@ -1,100 +1,72 @@
 """Slows down guessing: after a few failures each further attempt has to wait longer.
 
-Failures are counted for an address at one account, for an account from wherever they come
-(many addresses), and for an address at whichever account (one password tried at many).
+The failures stand in the database, so that all desks count together and a restart forgets
+none. Who has to wait costs a read. Who need not writes a few small rows before the password
+is looked at: no more often than passwords can be hashed. The rules are in `dashboard.patience`.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from threading import Lock
+from itertools import count
 
-FORGET = timedelta(hours=1)
+from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from dashboard.patience import (
+    FORGET,
+    PATIENCE,
+    Failures,
+    Kind,
+    Patience,
+    Place,
+    pause,
+    places,
+    wait,
+)
+from earshot import db
+from earshot.db import Sessions
+from earshot.tables import SignInFailureRow as Row
+
 KEPT = 10_000
-"""How many counts of each kind are kept."""
+"""How many counts of each kind are kept; beyond that the oldest are dropped."""
 
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How many failures are free, and the longest wait after more."""
-
-    free: int
-    longest: timedelta
-
-
-ONE_AT_ONE = Patience(5, timedelta(minutes=15))
-ANY_AT_ONE = Patience(20, timedelta(minutes=1))
-"""Whoever guesses from many addresses makes the account's owner wait, too: so not for long."""
-ONE_AT_ANY = Patience(50, timedelta(minutes=15))
-"""An office may share one address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """How often in a row signing in failed, and when last."""
-
-    count: int
-    last: datetime
-
-
-def wait(failures: Failures | None, patience: Patience, now: datetime) -> timedelta:
-    """How long the next attempt has to wait: nothing at first, then 2, 4, 8 … s."""
-    if failures is None or failures.count < patience.free or now - failures.last > FORGET:
-        return timedelta(0)
-    over = min(failures.count - patience.free + 1, 20)
-    pause = min(patience.longest, timedelta(seconds=2**over))
-    return max(timedelta(0), failures.last + pause - now)
-
-
-class Counts:
-    """Failures by whatever is counted, the oldest dropped. Not thread-safe by itself."""
-
-    def __init__(self, patience: Patience) -> None:
-        self.patience = patience
-        self._failures: OrderedDict[str, Failures] = OrderedDict()
-
-    def wait(self, of: str, now: datetime) -> timedelta:
-        return wait(self._failures.get(of), self.patience, now)
-
-    def add(self, of: str, now: datetime) -> None:
-        before = self._failures.pop(of, None)
-        fresh = before is not None and now - before.last <= FORGET
-        self._failures[of] = Failures(before.count + 1 if before and fresh else 1, now)
-        while len(self._failures) > KEPT:
-            self._failures.popitem(last=False)
-
-    def take_back(self, of: str) -> None:
-        """Forget the last failure."""
-        if before := self._failures.get(of):
-            self._failures[of] = Failures(max(0, before.count - 1), before.last)
-
-    def clear(self, of: str) -> None:
-        self._failures.pop(of, None)
+TRIM_EVERY = 100
+"""After so many attempts each desk drops what is over: so many more may be kept for a moment."""
 
 
 class Throttle:
-    """Attempts to sign in, in the memory of this process."""
+    """Attempts to sign in, counted for all desks on the database."""
 
-    def __init__(self) -> None:
-        self._pairs, self._accounts = Counts(ONE_AT_ONE), Counts(ANY_AT_ONE)
-        self._addresses = Counts(ONE_AT_ANY)
-        self._lock = Lock()
+    def __init__(
+        self, sessions: Sessions, readers: Sessions, *, kept: int = KEPT, every: int = TRIM_EVERY
+    ) -> None:
+        self._sessions = sessions
+        self._readers = readers
+        self._kept = kept
+        self._every = every
+        self._attempts = count()
 
     def attempt(self, address: str, account: str, now: datetime) -> timedelta:
         """How long to wait; nothing: the attempt may be made.
 
         It counts as failed until it succeeds, so that a hundred at once are a hundred failures.
         """
-        places = self._places(address, account)
-        with self._lock:
-            pause = max(counts.wait(of, now) for counts, of in places)
-            if not pause:
-                for counts, of in places:
-                    counts.add(of, now)
-        return pause
+        where = places(address, account)
+        with self._readers.begin() as reading:
+            left = _left(reading, where, now)
+        if left:
+            return left
+        with self._sessions() as session:
+            for place in where:
+                if not _count(session, place, now):  # another attempt was faster
+                    return _left(session, [place], now)  # leaving takes back what was counted
+            session.commit()
+        if next(self._attempts) % self._every == 0:
+            with self._sessions.begin() as session:
+                trim(session, now, self._kept)
+        return timedelta(0)
 
     def succeeded(self, address: str, account: str) -> None:
         """Forget the failures at this account.
@@ -102,25 +74,70 @@ class Throttle:
         Of the address only this attempt is taken back: who has an account of their own could
         clear it between two guesses at others.
         """
-        with self._lock:
-            self._pairs.clear(_pair(address, account))
-            self._accounts.clear(account)
-            self._addresses.take_back(address)
-
-    def _places(self, address: str, account: str) -> list[tuple[Counts, str]]:
-        places = [(self._pairs, _pair(address, account)), (self._accounts, account)]
-        if not _of_this_machine(address):
-            places.append((self._addresses, address))
-        return places
+        with self._sessions.begin() as session:
+            for place in places(address, account):
+                here = Row.place_hash == place.hash
+                if place.kind is Kind.ADDRESS:
+                    taken_back = update(Row).where(here, Row.count > 0)
+                    session.execute(taken_back.values(count=Row.count - 1))
+                else:
+                    session.execute(delete(Row).where(here))
 
 
-def _pair(address: str, account: str) -> str:
-    return f"{address} {account}"
+def _left(session: Session, where: Sequence[Place], now: datetime) -> timedelta:
+    """The longest wait of these places."""
+    rows = session.execute(
+        select(Row.kind, Row.count, Row.last_at).where(
+            Row.place_hash.in_([place.hash for place in where])
+        )
+    )
+    waits = [wait(Failures(n, last), PATIENCE[Kind(kind)], now) for kind, n, last in rows]
+    return max(waits, default=timedelta(0))
 
 
-def _of_this_machine(address: str) -> bool:
-    """A proxy that `web.proxies` does not tell of, say: it stands for everybody behind it."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+def _count(session: Session, place: Place, now: datetime) -> bool:
+    """Count a failure there, unless it has to wait; whether it was counted. One statement."""
+    statement = (
+        db.insert_into(session, Row)
+        .values(place_hash=place.hash, kind=place.kind, count=1, last_at=now)
+        .on_conflict_do_update(
+            index_elements=["place_hash"],
+            set_={"count": case((_forgotten(now), 1), else_=Row.count + 1), "last_at": now},
+            where=_may_try(PATIENCE[place.kind], now),
+        )
+        .returning(Row.place_hash)
+    )
+    return session.scalar(statement) is not None
+
+
+def _may_try(patience: Patience, now: datetime) -> ColumnElement[bool]:
+    """What `wait(…) == 0` is in SQL."""
+    reached = next(n for n in count(patience.free) if pause(n, patience) == patience.longest)
+    waited = [
+        and_(Row.count == n, Row.last_at <= now - pause(n, patience))
+        for n in range(patience.free, reached)
+    ]
+    longest = and_(Row.count >= reached, Row.last_at <= now - patience.longest)
+    return or_(Row.count < patience.free, _forgotten(now), *waited, longest)
+
+
+def _forgotten(now: datetime) -> ColumnElement[bool]:
+    return Row.last_at < now - FORGET
+
+
+def trim(session: Session, now: datetime, kept: int) -> None:
+    """Drop what is forgotten, and of each kind all but the newest `kept`.
+
+    Rows that an attempt holds are passed over: so nobody waits for anybody in a circle.
+    """
+    for kind in Kind:
+        of_kind = Row.kind == kind
+        newest = select(Row.last_at).where(of_kind).order_by(Row.last_at.desc())
+        oldest_kept = session.scalar(newest.offset(kept - 1).limit(1))
+        before = max(now - FORGET, oldest_kept or now - FORGET)
+        over = select(Row.place_hash).where(of_kind, Row.last_at < before)
+        session.execute(
+            delete(Row)
+            .where(Row.place_hash.in_(over.with_for_update(skip_locked=True)))
+            .execution_options(synchronize_session=False)
+        )

@@ -129,6 +129,11 @@ def readers_of(sessions: Sessions) -> Sessions:
     return open_readers(sessions.kw["bind"])
 
 
+def insert_into(session: Session, table: type[Table]) -> postgresql.Insert | sqlite.Insert:
+    """An insert that can say what happens on a conflict, as the session's database spells it."""
+    return postgresql.insert(table) if _is_postgres(session) else sqlite.insert(table)
+
+
 def insert_new(session: Session, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert the rows whose key is not there yet; how many that were."""
     return upsert(session, table, rows)
@@ -153,8 +158,7 @@ def upsert(
     """
     if not rows:
         return 0
-    insert = postgresql.insert if _is_postgres(session) else sqlite.insert
-    statement = insert(table)
+    statement = insert_into(session, table)
     if not replace and not add:
         statement = statement.on_conflict_do_nothing()
     else:

@@ -625,3 +625,14 @@ class SignInLinkRow(Table):
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     ends_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class SignInFailureRow(Table):
+    """Failures in a row to sign in at one place; the place is kept as a hash."""
+
+    __tablename__ = "sign_in_failure"
+    place_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), comment="address, account or pair of both")
+    count: Mapped[int]
+    last_at: Mapped[datetime]
+    __table_args__ = (Index(None, "kind", "last_at"),)

@@ -1,4 +1,4 @@
-"""The pure rules of the desk: filters, deadlines, snoozing, limits, throttling."""
+"""The pure rules of the desk: filters, deadlines, snoozing, limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from dashboard.filters import IS, Filter, parse
 from dashboard.item_pages import Key
 from dashboard.reply_limits import graphemes, limit_of
 from dashboard.snooze import NoSuchTime, Until, until
-from dashboard.throttle import ONE_AT_ONE, Throttle
 from tests.builders import NOON
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -120,22 +119,6 @@ def test_characters_are_counted_as_readers_see_them(text: str, n: int) -> None:
 def test_each_platform_has_its_limit() -> None:
     platforms = ("x", "bluesky", "reddit", "simulator", "anything else")
     assert [limit_of(p).graphemes for p in platforms] == [280, 300, 10_000, 500, 5_000]
-
-
-def test_guessing_gets_slower_and_is_forgiven_by_success_and_time() -> None:
-    throttle, now, waits = Throttle(), NOON, []
-    for _ in range(ONE_AT_ONE.free + 12):
-        waits.append(throttle.attempt("ip", "bob", now))
-        now += waits[-1]
-        if waits[-1]:
-            assert throttle.attempt("ip", "bob", now) == timedelta(0)
-    assert waits[: ONE_AT_ONE.free] == [timedelta(0)] * ONE_AT_ONE.free
-    assert waits[ONE_AT_ONE.free :][:3] == [timedelta(seconds=s) for s in (2, 4, 8)]
-    assert max(waits) == ONE_AT_ONE.longest
-    assert throttle.attempt("ip", "alice", now) == timedelta(0)
-    assert throttle.attempt("ip", "bob", now + timedelta(hours=2)) == timedelta(0)
-    throttle.succeeded("ip", "bob")
-    assert throttle.attempt("ip", "bob", now) == timedelta(0)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(0, 2**63 - 1))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.desk import EXTENSION
-from dashboard.throttle import ONE_AT_ONE
+from dashboard.patience import ONE_AT_ONE
 from tests.dashboard.world import World, make_world
 
 
