@@ -25,7 +25,8 @@ _NO_POST = "1"
 
 def x(config: XConfig) -> str:
     """Look up one post with each set of keys that is there."""
-    client = x_client.connect(config)
+    session = PlatformSession(config.timeout_s)
+    client = x_client.connect(config, session)
     ways = {"bearer token": False} if config.bearer_token else {}
     ways |= {"OAuth 1 keys": True} if config.may_write else {}
     try:
@@ -33,7 +34,7 @@ def x(config: XConfig) -> str:
             with x_client.reading(f"with the {way}", utc_now):
                 client.get_tweets(ids=[_NO_POST], user_auth=user_auth)
     finally:
-        client.session.close()
+        session.close()
     return f"X takes the {' and the '.join(ways)}"
 
 

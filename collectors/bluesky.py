@@ -15,6 +15,7 @@ import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from collectors.allowance import Allowances
 from collectors.bluesky_client import (
     BlueskyConfig,
     CursorTooOld,
@@ -195,6 +196,10 @@ class BlueskyResponder:
                 "them, or leave this source without answers"
             )
         self._pds = Pds(config)
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._pds.allowances
 
     def send(self, answer: Answer) -> Outcome:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -10,6 +11,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import ClientConnection, reconnect
 from websockets.typing import Subprotocol
 
+from collectors.allowance import Allowances
 from collectors.bluesky_posts import POSTS
 from collectors.bounds import utc_now
 from collectors.config import SourceConfig
@@ -29,8 +31,8 @@ _CLOSE_TIMEOUT_S = 0.5
 FRAME_LIMIT = 1 << 20
 """The longest frame, in bytes, once unpacked: a post has at most 100,000."""
 _TOO_MANY = 429
-_NAME_LIMIT = 100
-"""The longest name of an error that is passed on: it comes from outside, and is shown."""
+_NAME = re.compile(r"[A-Za-z0-9]{1,100}")
+"""A server's name of an error, such as RecordNotFound; anything else there may repeat ours."""
 _SERVER_ERROR = 500
 
 
@@ -114,9 +116,10 @@ class XrpcError(Exception):
 
     def __init__(self, response: requests.Response) -> None:
         try:
-            self.name = str(json_of(response).get("error", ""))[:_NAME_LIMIT]
+            told = str(json_of(response).get("error", ""))
         except (requests.RequestException, AttributeError):
-            self.name = ""
+            told = ""
+        self.name = told if _NAME.fullmatch(told) else ""
         self.status = response.status_code
         self.wait_s = retry_after_s(response.headers, utc_now(), "ratelimit-reset")
         super().__init__(f"{self.status} {self.name}".strip())
@@ -137,6 +140,10 @@ class Pds:
         self._config = config
         self._http = PlatformSession(config.timeout_s)
         self._session: dict[str, Any] = {}
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._http.allowances
 
     @property
     def did(self) -> str:

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
-from collectors import cursors
+from collectors import allowance, cursors
 from collectors.bounds import clean_id, clean_reason, sound
 from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
 from collectors.matching import Matcher
@@ -72,6 +72,7 @@ class Collector:
         self._well(self.clock())
         for name in ("source_errors", "source_gaps", "posts_rejected"):
             self.metrics.add(name, 0, of=self.name)
+        allowance.tell(self.metrics, self.source, self.name, self.clock())
 
     def step(self) -> datetime:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
@@ -82,6 +83,7 @@ class Collector:
         for part, state in self.parts.items():
             if state.due_at is None or state.due_at <= now:
                 self._poll(part, state)
+                allowance.tell(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
         return min(state.due_at or now for state in self.parts.values())
 

@@ -17,6 +17,7 @@ from prawcore.exceptions import (
 )
 
 from collectors import reddit_posts
+from collectors.allowance import Allowances
 from collectors.reddit_client import RedditConfig, Unanswered, connect, explain, patience_s, reading
 from collectors.resume import Page, walk_back
 from collectors.source import (
@@ -62,6 +63,10 @@ class RedditSource:
         )
         self._session = PlatformSession(config.timeout_s)
         self._reddit = connect(config, self._session)
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._session.allowances
 
     def parts(self) -> Sequence[str]:
         return tuple(self._paths)
@@ -109,6 +114,10 @@ class RedditResponder:
         self._username = config.username
         self._session = PlatformSession(config.timeout_s)
         self._reddit = connect(config, self._session)
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._session.allowances
 
     def send(self, answer: Answer) -> Outcome:
         parent = answer.address.get("thing", answer.parent)

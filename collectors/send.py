@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collectors import endings, outbox, verdicts
+from collectors import allowance, endings, outbox, verdicts
 from collectors.outbox import Claim
 from collectors.source import PlatformError, Responder, Sent, Thread
 from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
@@ -56,7 +56,8 @@ class Sender:
     """Called after each reply that was taken up: a sign of life."""
 
     def __post_init__(self) -> None:
-        for source in self.responders:
+        for source, responder in self.responders.items():
+            allowance.tell(self.metrics, responder, source, self.clock())
             for name in REPLY_COUNTERS:
                 self.metrics.add(name, 0, of=source)
 
@@ -82,6 +83,7 @@ class Sender:
             self._attempt(held, responder)
         else:
             self._look(held, responder)
+        allowance.tell(self.metrics, responder, held.source, self.clock())
         self.reply_done()
         return True
 

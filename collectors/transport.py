@@ -7,7 +7,7 @@ the library or the operator named: nothing that came from outside is ever an add
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -22,6 +22,9 @@ from urllib3.exceptions import (
     ProtocolError,
     ReadTimeoutError,
 )
+
+from collectors.allowance import Allowances
+from collectors.bounds import utc_now
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -96,12 +99,23 @@ class PlatformSession(requests.Session):
 
     requests would follow a redirect to any host, over plain HTTP too, and repeat a form with
     its passwords there. No API that we use redirects: one that does is an error to be shown.
+
+    `allowances` is what the answers said of the platform's rate limits.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, now: Callable[[], datetime] = utc_now) -> None:
         super().__init__()
+        self.allowances = Allowances()
+        self._now = now
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter(timeout_s))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """The answer. Raises what requests raises."""
+        response = super().send(request, **kwargs)
+        route = f"{request.method} {request.path_url.partition('?')[0]}"
+        self.allowances.note(route, response.headers, self._now())
+        return response
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None: requests asks here where to go on."""

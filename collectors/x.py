@@ -11,6 +11,7 @@ import requests
 import tweepy
 
 from collectors import x_posts
+from collectors.allowance import Allowances
 from collectors.bounds import utc_now
 from collectors.resume import Page, walk_back
 from collectors.source import (
@@ -27,7 +28,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import MISREAD, never_sent, retry_after_s
+from collectors.transport import MISREAD, PlatformSession, never_sent, retry_after_s
 from collectors.x_client import NO_CREDIT, XConfig, connect, reading
 
 _OVERLAP = 10
@@ -63,7 +64,12 @@ class XSource:
         self.limits: Sequence[Limit] = (
             Limit(name=config.mode, requests=300 if per_user else 450, per_s=900.0),
         )
-        self._client = connect(config)
+        self._session = PlatformSession(config.timeout_s)
+        self._client = connect(config, self._session)
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._session.allowances
 
     def parts(self) -> Sequence[str]:
         return (self._config.mode,)
@@ -74,7 +80,7 @@ class XSource:
         return walk_back(cursor, self._page, where=f"x {part}", window=window)
 
     def close(self) -> None:
-        self._client.session.close()
+        self._session.close()
 
     def _page(self, token: str | None, seen: Sequence[str]) -> Page:
         # The token of a page belongs to its query: a walk that began with a start time
@@ -144,7 +150,12 @@ class XResponder:
             )
         self._config = config
         self._now = now
-        self._client = connect(config)
+        self._session = PlatformSession(config.timeout_s)
+        self._client = connect(config, self._session)
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._session.allowances
 
     def send(self, answer: Answer) -> Outcome:
         parent = answer.address.get("tweet", answer.parent)
@@ -181,7 +192,7 @@ class XResponder:
         return Thread(gone=parent is None, text=text, posts=posts)
 
     def close(self) -> None:
-        self._client.session.close()
+        self._session.close()
 
     def _newest(self, id: str) -> Mapping[str, Any] | None:
         """The newest version of a post, or None if it is gone."""

@@ -80,7 +80,8 @@ class XConfig(SourceConfig, frozen=True, kw_only=True):
         return Account(id=self.user_id, handle=self.account.removeprefix("@"))
 
 
-def connect(config: XConfig) -> tweepy.Client:
+def connect(config: XConfig, session: PlatformSession) -> tweepy.Client:
+    """A client that asks nobody but the endpoint, over `session`, which the caller closes."""
     client = tweepy.Client(
         bearer_token=config.bearer_token or None,
         consumer_key=config.consumer_key or None,
@@ -90,8 +91,8 @@ def connect(config: XConfig) -> tweepy.Client:
         return_type=dict,
         wait_on_rate_limit=False,
     )
-    client.session = PlatformSession(config.timeout_s)
-    client.session.mount("https://", RelayAdapter(config.endpoint, config.timeout_s))
+    session.mount("https://", RelayAdapter(config.endpoint, config.timeout_s))
+    client.session = session
     return client
 
 

@@ -47,6 +47,8 @@ GaugeName = Literal[
     "disk_free_bytes",
     "disk_size_bytes",
     "source_polled_timestamp_seconds",
+    "rate_limit_remaining",
+    "rate_limit_requests",
     "oldest_in_hand_timestamp_seconds",
     "log_lag",
     "dead_letters_waiting",
@@ -86,6 +88,11 @@ GAUGES: Mapping[GaugeName, str] = {
     "source_polled_timestamp_seconds": (
         "when a source was last polled with success; before the first time, when its role started"
     ),
+    "rate_limit_remaining": (
+        "requests that a platform still takes from a source until its scarcest rate limit starts"
+        " anew; not a number where it says nothing of that"
+    ),
+    "rate_limit_requests": "requests that this limit allows in all",
     "oldest_in_hand_timestamp_seconds": (
         "when the oldest record was collected that the stage has in hand; 0: nothing waits"
     ),

@@ -106,6 +106,18 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ),
             ),
         ),
+        Panel(
+            "Left of the rate limit",
+            "percentunit",
+            "What a platform still takes, by source and who asks it. It falls and starts anew.",
+            (
+                Line(
+                    "min by (of, role) (earshot_rate_limit_remaining"
+                    " / earshot_rate_limit_requests)",
+                    "{{of}} {{role}}",
+                ),
+            ),
+        ),
     ),
     "Stream": (
         Panel(

@@ -11,9 +11,10 @@ import hashlib
 import itertools
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from websockets.protocol import State
 from websockets.sync.server import ServerConnection, serve
 
 from tests.platforms.loopback import Loopback, Posted, Reply, Request
+
+SIGN_INS, ALLOWED = 30, 3_000
+"""How often in five minutes somebody may sign in, and ask. It is told, and not enforced."""
 
 DID, HANDLE, PASSWORD = "did:plc:acme", "acme.test", "app-password"
 _POSTS = "app.bsky.feed.post"
@@ -56,6 +60,7 @@ class BlueskyServer(Loopback):
         self.tokens = {"access-1"}
         self._keys = itertools.count(1)
         self._open: set[ServerConnection] = set()
+        self.spent: Counter[str] = Counter()
         super().__init__()
         self._sockets = serve(
             self._stream,
@@ -194,6 +199,19 @@ class BlueskyServer(Loopback):
     # ------------------------------------------------------------ the PDS
 
     def handle(self, request: Request) -> Reply:
+        reply = self._answer(request)
+        allowed = SIGN_INS if request.path.endswith("createSession") else ALLOWED
+        self.spent[request.path] += 1
+        until = int((datetime.now(UTC) + timedelta(minutes=5)).timestamp())
+        told = {
+            "RateLimit-Limit": str(allowed),
+            "RateLimit-Remaining": str(allowed - self.spent[request.path]),
+            "RateLimit-Reset": str(until),
+            "RateLimit-Policy": f"{allowed};w=300",
+        }
+        return replace(reply, headers={**told, **reply.headers})
+
+    def _answer(self, request: Request) -> Reply:
         nsid = request.path.removeprefix("/xrpc/")
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if nsid == "com.atproto.server.createSession":

@@ -12,7 +12,9 @@ import hashlib
 import hmac
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ KEYS = {
     "access_token": f"{US}-token",
     "access_token_secret": "ats",
 }
+ALLOWED = 450
+"""How many requests a route takes in a quarter of an hour. They are told, and not enforced."""
 _ALWAYS = {"id", "text", "edit_history_tweet_ids"}
 _LISTING = {"expansions", "max_results", "since_id", "start_time", "tweet.fields", "user.fields"}
 _SIGNED_FOR = "https://api.twitter.com"
@@ -41,6 +45,7 @@ class XServer(Loopback):
         self.tweets: dict[str, dict[str, Any]] = {}
         self.users: dict[str, dict[str, Any]] = {}
         self._last_id = 0
+        self.spent: Counter[str] = Counter()
         self.add_user(US, HANDLE, "Acme")
         super().__init__()
 
@@ -151,6 +156,16 @@ class XServer(Loopback):
     # ------------------------------------------------------------ the API
 
     def handle(self, request: Request) -> Reply:
+        reply = self._answer(request)
+        route = re.sub(r"\d{2,}", ":id", f"{request.method} {request.path}")
+        self.spent[route] += 1
+        left = max(0, ALLOWED - self.spent[route])
+        until = (self.now() + timedelta(minutes=15)).timestamp()
+        pace = {"limit": ALLOWED, "remaining": left, "reset": int(until)}
+        told = {f"x-rate-limit-{name}": str(value) for name, value in pace.items()}
+        return replace(reply, headers={**told, **reply.headers})
+
+    def _answer(self, request: Request) -> Reply:
         if refused := self._unauthorized(request):
             return refused
         if request.method == "POST" and request.path == "/2/tweets":
