@@ -11,11 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.bluesky import BlueskyResponder
-from collectors.bluesky_client import BlueskyConfig
 from collectors.bluesky_posts import BadFrame, read_event
 from collectors.bounds import EARLIEST, ID_LIMIT, flaw, sound
-from collectors.reddit import RedditResponder, RedditSource
+from collectors.reddit import RedditSource
 from collectors.reddit_client import RedditConfig
 from collectors.source import (
     Answer,
@@ -30,17 +28,17 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.x import XResponder, XSource
+from collectors.x import XSource
 from collectors.x_client import XConfig
 from earshot.domain import Mention
 from earshot.topics import MENTIONS
+from tests.attack.answerers import ANSWERERS, READS
 from tests.attack.corpus import UNSTORABLE
 from tests.attack.json_mutations import mutations
 from tests.builders import a_mention, an_author
-from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
 from tests.platforms.loopback import Loopback, Mishap, Reply
 from tests.platforms.reddit_server import ACCOUNT, RedditServer
-from tests.platforms.x_server import BEARER, KEYS, US, XServer
+from tests.platforms.x_server import BEARER, US, XServer
 from tests.platforms.x_server import HANDLE as X_HANDLE
 
 NOW = datetime.now(UTC)
@@ -229,49 +227,6 @@ def test_every_field_of_a_post_has_its_bounds(changes: dict[str, Any], named: st
 # ---------------------------------------------------------------- answering
 
 
-def answer(**address: str) -> Answer:
-    return Answer(key="k", parent="t1_a", thread="t3_a", text="Sorry", since=NOW, address=address)
-
-
-def x_responder(server: XServer) -> tuple[Responder, Answer, str, Any]:
-    settings = {"account": X_HANDLE, "account_id": US, "endpoint": server.url, **KEYS}
-    config = msgspec.convert(settings, XConfig)
-    first = server.post(f"@{X_HANDLE} hello")
-    given = Answer(
-        key="k", parent=first, thread=first, text="Sorry", since=NOW, address={"tweet": first}
-    )
-    return XResponder(config), given, "tweets", {"data": {"id": "9", "text": "Sorry"}}
-
-
-def reddit_responder(server: RedditServer) -> tuple[Responder, Answer, str, Any]:
-    root = server.submit("Acme")
-    name = server.comment(root, "hello")
-    thing = dict(server.comments[0])
-    body = {"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": thing}]}}}
-    given = Answer(
-        key="k", parent=name, thread=root, text="Sorry", since=NOW, address={"thing": name}
-    )
-    settings = {**ACCOUNT, "endpoint": server.url, "subreddits": ["acme"]}
-    return RedditResponder(msgspec.convert(settings, RedditConfig)), given, "api/comment", body
-
-
-def bluesky_responder(server: BlueskyServer) -> tuple[Responder, Answer, str, Any]:
-    config = BlueskyConfig(
-        endpoint=server.stream_url, service=server.url, identifier=HANDLE, password=PASSWORD
-    )
-    uri = server.post("acme")
-    root = {"root_uri": uri, "root_cid": "c", "uri": uri, "cid": "c"}
-    given = Answer(key="k", parent=uri, thread=uri, text="Sorry", since=NOW, address=root)
-    return BlueskyResponder(config), given, "putRecord", {"uri": f"at://{DID}/p/1", "cid": "c"}
-
-
-ANSWERERS = [
-    pytest.param(XServer, x_responder, id="x"),
-    pytest.param(RedditServer, reddit_responder, id="reddit"),
-    pytest.param(BlueskyServer, bluesky_responder, id="bluesky"),
-]
-
-
 @pytest.mark.parametrize(("kind", "make"), ANSWERERS)
 def test_any_answer_to_a_reply_is_an_outcome(
     kind: Callable[[], Any], make: Callable[[Any], tuple[Responder, Answer, str, Any]]
@@ -282,9 +237,6 @@ def test_any_answer_to_a_reply_is_an_outcome(
             server.mishap(Mishap(path=path, reply=Reply(200, changed)))
             assert isinstance(responder.send(given), OUTCOMES), changed
         responder.close()
-
-
-READS = {"x": "/2/tweets", "reddit": "api/info", "bluesky": "getPostThread"}
 
 
 @pytest.mark.parametrize(("kind", "make"), ANSWERERS)

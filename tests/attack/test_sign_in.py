@@ -159,29 +159,6 @@ def test_the_stored_hash_of_a_token_opens_nothing(world: World) -> None:
     assert with_cookie(world, people.token_hash(token)).get("/me").status_code == 302
 
 
-def test_cookies_are_out_of_reach_of_scripts_and_other_sites(
-    tmp_path: Path, bob_secure: dict[str, str]
-) -> None:
-    world = make_world(tmp_path, secure_cookies=True)
-    with world.sessions.begin() as writing:
-        people.set_password(writing, world.people["bob"], PASSWORD)
-    client = world.app.test_client()
-    world.app.config["WTF_CSRF_ENABLED"] = False
-    answer = client.post("/login", data=bob_secure, base_url="https://localhost")
-    assert answer.status_code == 302
-    made = [c for c in answer.headers.getlist("Set-Cookie") if c.startswith("__Host-earshot=")]
-    assert len(made) == 1
-    for promise in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
-        assert promise in made[0]
-    assert "Domain" not in made[0]
-    world.sessions.kw["bind"].dispose()
-
-
-@pytest.fixture
-def bob_secure() -> dict[str, str]:
-    return {"email": "bob@acme.example", "password": PASSWORD}
-
-
 # ---------------------------------------------------------------- guessing
 
 

@@ -1,0 +1,65 @@
+"""A responder of each platform on its loopback server, with something to answer there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from collectors.bluesky import BlueskyResponder
+from collectors.bluesky_client import BlueskyConfig
+from collectors.reddit import RedditResponder
+from collectors.reddit_client import RedditConfig
+from collectors.source import Answer, Responder
+from collectors.x import XResponder
+from collectors.x_client import XConfig
+from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
+from tests.platforms.reddit_server import ACCOUNT, RedditServer
+from tests.platforms.x_server import HANDLE as X_HANDLE
+from tests.platforms.x_server import KEYS, US, XServer
+
+NOW = datetime.now(UTC)
+
+
+def x_responder(server: XServer) -> tuple[Responder, Answer, str, Any]:
+    settings = {"account": X_HANDLE, "account_id": US, "endpoint": server.url, **KEYS}
+    config = msgspec.convert(settings, XConfig)
+    first = server.post(f"@{X_HANDLE} hello")
+    given = Answer(
+        key="k", parent=first, thread=first, text="Sorry", since=NOW, address={"tweet": first}
+    )
+    return XResponder(config), given, "tweets", {"data": {"id": "9", "text": "Sorry"}}
+
+
+def reddit_responder(server: RedditServer) -> tuple[Responder, Answer, str, Any]:
+    root = server.submit("Acme")
+    name = server.comment(root, "hello")
+    thing = dict(server.comments[0])
+    body = {"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": thing}]}}}
+    given = Answer(
+        key="k", parent=name, thread=root, text="Sorry", since=NOW, address={"thing": name}
+    )
+    settings = {**ACCOUNT, "endpoint": server.url, "subreddits": ["acme"]}
+    return RedditResponder(msgspec.convert(settings, RedditConfig)), given, "api/comment", body
+
+
+def bluesky_responder(server: BlueskyServer) -> tuple[Responder, Answer, str, Any]:
+    config = BlueskyConfig(
+        endpoint=server.stream_url, service=server.url, identifier=HANDLE, password=PASSWORD
+    )
+    uri = server.post("acme")
+    root = {"root_uri": uri, "root_cid": "c", "uri": uri, "cid": "c"}
+    given = Answer(key="k", parent=uri, thread=uri, text="Sorry", since=NOW, address=root)
+    return BlueskyResponder(config), given, "putRecord", {"uri": f"at://{DID}/p/1", "cid": "c"}
+
+
+ANSWERERS = [
+    pytest.param(XServer, x_responder, id="x"),
+    pytest.param(RedditServer, reddit_responder, id="reddit"),
+    pytest.param(BlueskyServer, bluesky_responder, id="bluesky"),
+]
+
+READS = {"x": "/2/tweets", "reddit": "api/info", "bluesky": "getPostThread"}
+"""A part of the address at which each reads back what it answers to."""
