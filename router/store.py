@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from earshot import db, lifecycle, rollups
@@ -52,13 +52,10 @@ def load(session: Session, batch: Sequence[Classified]) -> Known:
     processes wait for each other in one direction only).
     """
     mentions = _mentions(session, batch)
-    items: dict[int, Row] = {}
-    for brand, threads in _by_brand(batch, attrgetter("thread_id")).items():
-        wanted = db.among(session, ItemRow.thread, threads)
-        items |= _items(session, and_(ItemRow.brand == brand, wanted))
-    elsewhere = {mention.item_id for mention in mentions.values()} - items.keys()
-    if elsewhere:  # an edit that names another thread than its post did
-        items |= _items(session, db.among(session, ItemRow.id, elsewhere))
+    ids = _of_threads(session, batch)
+    # an edit that names another thread than its post did
+    ids |= {mention.item_id for mention in mentions.values()}
+    items = _items(session, ids) if ids else {}
     sent: frozenset[tuple[int, str]] = frozenset()
     if items and any(map(is_own, batch)):
         sent = _sent(session, list(items))
@@ -70,13 +67,27 @@ def _mentions(
 ) -> dict[tuple[str, str], StoredMention]:
     found = {}
     for brand, ids in _by_brand(batch, attrgetter("id")).items():
-        stored = session.execute(
-            select(MentionRow.id, MentionRow.revision, MentionRow.item_id).where(
-                MentionRow.brand == brand, db.among(session, MentionRow.id, ids)
-            )
+        columns = (MentionRow.id, MentionRow.revision, MentionRow.item_id)
+        stored = db.look_up(
+            session, columns, by=MentionRow.id, values=ids, within=MentionRow.brand == brand
         )
         for row in stored:
             found[brand, row.id] = StoredMention(row.revision, row.item_id)
+    return found
+
+
+def _of_threads(session: Session, batch: Sequence[Classified]) -> set[int]:
+    """The numbers of the items that are stored for the threads of `batch`."""
+    found: set[int] = set()
+    for brand, threads in _by_brand(batch, attrgetter("thread_id")).items():
+        stored = db.look_up(
+            session,
+            [ItemRow.id],
+            by=ItemRow.thread,
+            values=threads,
+            within=ItemRow.brand == brand,
+        )
+        found.update(stored.scalars())
     return found
 
 
@@ -90,13 +101,13 @@ def _by_brand(
     return found
 
 
-def _items(session: Session, which: ColumnElement[bool]) -> dict[int, Row]:
+def _items(session: Session, ids: Iterable[int]) -> dict[int, Row]:
     newest = and_(MentionRow.brand == ItemRow.brand, MentionRow.id == ItemRow.mention_id)
     columns = [getattr(ItemRow, name) for name in _ITEM]
     stored = session.execute(
         select(*columns, MentionRow.published_at.label("newest_at"))
         .outerjoin(MentionRow, newest)
-        .where(which)
+        .where(db.among(session, ItemRow.id, ids))
         .order_by(ItemRow.id)
         .with_for_update(of=ItemRow)
     )
