@@ -13,12 +13,18 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
     ColumnElement,
     Engine,
+    Integer,
     Result,
+    String,
     Update,
     any_,
     bindparam,
+    cast,
     create_engine,
     event,
     func,
@@ -28,6 +34,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -160,7 +167,8 @@ def upsert(
     """
     if not rows:
         return 0
-    statement = insert_into(session, table)
+    together = len(rows) > 1 and _is_postgres(session) and _json_holds(table)
+    statement = _insert_of_json(table, rows) if together else insert_into(session, table)
     if not replace and not add:
         statement = statement.on_conflict_do_nothing()
     else:
@@ -173,8 +181,25 @@ def upsert(
         )
     # Without this PostgreSQL answers 0 to every insert of a list.
     statement = statement.execution_options(preserve_rowcount=True)
-    result = session.connection().execute(statement, list(rows))
+    result = session.connection().execute(statement, None if together else list(rows))
     return max(0, result.rowcount)
+
+
+@lru_cache(maxsize=128)
+def _json_holds(table: type[Table]) -> bool:
+    """Whether JSON holds each value of a row just as it is, as it does those of counts."""
+    kinds = {type(column.type) for column in table.__table__.columns}
+    return kinds <= {String, Integer, BigInteger, Boolean}
+
+
+def _insert_of_json(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> postgresql.Insert:
+    """An insert of rows that are one parameter: each one's own costs more than its work."""
+    names = list(rows[0])
+    given = func.json_to_recordset(literal(list(map(dict, rows)), JSON)).table_valued(
+        *(sql_column(name, table.__table__.c[name].type) for name in names)
+    )
+    each = given.render_derived(with_types=True)
+    return postgresql.insert(table).from_select(names, select(*(each.c[name] for name in names)))
 
 
 def among(session: Session, column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
@@ -182,10 +207,9 @@ def among(session: Session, column: Any, values: Iterable[Any]) -> ColumnElement
 
     A parameter for each of a thousand values costs more than the database takes to find them.
     """
-    wanted = list(values)
     if _is_postgres(session):
-        return column == any_(literal(wanted, postgresql.ARRAY(column.type)))  # type: ignore[no-any-return]  # of an untyped column
-    each = func.json_each(msgspec.json.encode(wanted).decode()).table_valued("value")
+        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))  # type: ignore[no-any-return]  # of an untyped column
+    each = func.json_each(msgspec.json.encode(list(values)).decode()).table_valued("value")
     return column.in_(select(each.c.value))  # type: ignore[no-any-return]  # of an untyped column
 
 
@@ -205,10 +229,12 @@ def look_up(
     """
     if not _is_postgres(session):
         return session.execute(select(*columns).where(within, among(session, by, values)))
-    given = func.unnest(literal(list(values), postgresql.ARRAY(by.type)))
+    # The driver would take longer to write an array than all the rest takes.
+    given = func.json_array_elements_text(literal(list(values), JSON))
     wanted = given.table_valued("value").render_derived()
     # OFFSET 0 keeps the planner from turning the look-up into a join of its own choice.
-    one = select(*columns).where(within, by == wanted.c.value).offset(0).lateral()
+    sought = cast(wanted.c.value, by.type)
+    one = select(*columns).where(within, by == sought).offset(0).lateral()
     return session.execute(select(one).select_from(wanted.join(one, true())))
 
 

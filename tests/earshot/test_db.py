@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,10 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, insert, make_url, select, text
+from sqlalchemy import Engine, delete, event, func, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.orm import Session
 
 from earshot import db
 from earshot.db import DatabaseError, connect, explain, insert_new, upsert
@@ -76,6 +79,22 @@ def test_a_conflict_replaces_the_named_columns_only(engine: Engine) -> None:
         ]
 
 
+@given(added=st.lists(st.dictionaries(st.integers(0, 5), st.integers(-9, 9)), max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_counts_add_up_however_many_are_added_at_once(
+    engine: Engine, added: list[dict[int, int]]
+) -> None:
+    with db.open_sessions(engine).begin() as session:
+        session.execute(delete(VolumeRow))
+        for counts in added:
+            rows = [volume(hour, n) for hour, n in counts.items()]
+            assert upsert(session, VolumeRow, rows, key=VOLUME_KEY, add=("n",)) == len(rows)
+        stored = {row.hour: row.n for row in session.execute(select(VolumeRow.hour, VolumeRow.n))}
+    assert stored == {
+        hour: sum(counts.get(hour, 0) for counts in added) for counts in added for hour in counts
+    }
+
+
 def test_a_conflict_adds_up(engine: Engine) -> None:
     with db.open_sessions(engine).begin() as session:
         for rows in ([volume(1, 2)], [volume(1, 3), volume(2, 1)], [volume(1, -1)]):
@@ -119,6 +138,68 @@ def test_a_reader_never_waits_for_a_writer(engine: Engine) -> None:
         insert_new(writer, CursorRow, [cursor_row()])
         with db.open_readers(engine).begin() as reader:
             assert reader.scalar(select(func.count()).select_from(CursorRow)) == 0
+
+
+# ---------------------------------------------------------------- looking up
+
+
+def test_rows_are_looked_up_by_any_number_of_values(engine: Engine) -> None:
+    odd = ["simulator:\t'\"\\{}", "simulator:é😀", ""]
+    stored = [*odd, *(f"simulator:{n}" for n in range(300))]
+    with db.open_sessions(engine).begin() as session:
+        session.add_all([a_mention_row(id=key, item_id=n) for n, key in enumerate(stored)])
+        session.add(a_mention_row(id="simulator:1", item_id=1, brand="other"))
+        session.flush()
+
+        def found(wanted: list[str]) -> list[tuple[str, int]]:
+            columns = (MentionRow.id, MentionRow.item_id)
+            rows = db.look_up(
+                session, columns, by=MentionRow.id, values=wanted, within=MentionRow.brand == "acme"
+            )
+            return sorted((row.id, row.item_id) for row in rows)
+
+        assert found([]) == []
+        assert found(["nobody:1"]) == []
+        assert found([*odd, "simulator:298", "nobody:1"]) == sorted(
+            [(key, n) for n, key in enumerate(odd)] + [("simulator:298", 301)]
+        )
+        assert found(stored) == sorted((key, n) for n, key in enumerate(stored))
+
+
+def test_each_value_is_sought_in_the_index_of_a_table_that_was_never_analyzed(
+    engine: Engine,
+) -> None:
+    asked: list[str] = []
+    with db.open_sessions(engine).begin() as session:
+        session.add_all([a_mention_row(id=f"simulator:{n}", item_id=n) for n in range(3_000)])
+        session.flush()
+        event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        wanted = [f"simulator:{n}" for n in range(0, 3_000, 2)]
+        db.look_up(
+            session,
+            (MentionRow.item_id,),
+            by=MentionRow.id,
+            values=wanted,
+            within=MentionRow.brand == "acme",
+        )
+        plan = _plan(session, asked[-1], wanted)
+    assert "mention" in plan
+    assert "Seq Scan on mention" not in plan
+    assert "SCAN mention" not in plan
+
+
+def _plan(session: Session, statement: str, wanted: list[str]) -> str:
+    """How the database carries out `statement`, in its words."""
+    connection, values = session.connection(), json.dumps(wanted)
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"explain query plan {statement}", ("acme", values))
+    else:
+        names = dict.fromkeys(re.findall(r"%\((\w+)\)s", statement))
+        given = {"brand": "acme", "param": values}
+        parameters = {name: given.get(name.rpartition("_")[0], 0) for name in names}
+        parameters |= {name: 0 for name in names if name == "param_2"}
+        rows = connection.exec_driver_sql(f"explain {statement}", parameters)
+    return "\n".join(str(row) for row in rows)
 
 
 # ---------------------------------------------------------------- times and JSON
