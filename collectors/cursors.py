@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from collectors.receipts import CHUNK
 from collectors.source import Cursor, Post
 from earshot import db
 from earshot.tables import CursorRow, MentionRow, ReplyRow, SourceHealthRow
@@ -52,18 +51,14 @@ def our_replies(
     session: Session, brand: str, platform: str, native_ids: Sequence[str]
 ) -> frozenset[str]:
     """Of these native ids, the ones that are replies of ours."""
-    found: set[str] = set()
-    for start in range(0, len(native_ids), CHUNK):
-        keys = [(platform, native_id) for native_id in native_ids[start : start + CHUNK]]
-        found.update(
-            session.scalars(
-                select(ReplyRow.native_id).where(
-                    ReplyRow.brand == brand,
-                    tuple_(ReplyRow.platform, ReplyRow.native_id).in_(keys),
-                )
-            )
-        )
-    return frozenset(found)
+    rows = db.look_up(
+        session,
+        [ReplyRow.native_id],
+        by=ReplyRow.native_id,
+        values=dict.fromkeys(native_ids),
+        within=and_(ReplyRow.brand == brand, ReplyRow.platform == platform),
+    )
+    return frozenset(rows.scalars())
 
 
 def answers_to_us(
@@ -89,20 +84,16 @@ def threads_with_unnamed_replies(
     Its sender got no answer, or ended before it could note it: who answers that reply names a
     parent that we can't recognise yet.
     """
-    found: set[str] = set()
-    for start in range(0, len(threads), CHUNK):
-        found.update(
-            session.scalars(
-                select(ReplyRow.thread).where(
-                    ReplyRow.brand == brand,
-                    ReplyRow.platform == platform,
-                    ReplyRow.native_id == "",
-                    ReplyRow.attempts > 0,
-                    ReplyRow.thread.in_(threads[start : start + CHUNK]),
-                )
-            )
+    unnamed = session.scalars(
+        select(ReplyRow.thread).where(
+            ReplyRow.brand == brand,
+            ReplyRow.platform == platform,
+            ReplyRow.native_id == "",
+            ReplyRow.attempts > 0,
+            db.among(session, ReplyRow.thread, threads),
         )
-    return frozenset(found)
+    )
+    return frozenset(unnamed)
 
 
 def save_health(

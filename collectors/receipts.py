@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+import msgspec
 from sqlalchemy.orm import Session
 
+from earshot import db
 from earshot.tables import ReceiptRow
-
-CHUNK = 500
-"""How many values one IN-list holds."""
 
 
 class Receipt(NamedTuple):
@@ -26,10 +24,13 @@ class Receipt(NamedTuple):
 _COLUMNS = "(brand, source, day, mention_id, revision, thread)"
 _SQLITE = f"insert or ignore into receipt {_COLUMNS} values (?, ?, ?, ?, ?, ?)"  # noqa: S608 -- our own words
 _POSTGRESQL = (
-    f"insert into receipt {_COLUMNS} select %s, %s, %s, * from"  # noqa: S608 -- our own words
-    " unnest(%b::varchar[], %b::bigint[], %b::varchar[]) on conflict do nothing"
+    f"insert into receipt {_COLUMNS} select %s, %s, %s, mention_id, revision::bigint, thread"  # noqa: S608 -- our own words
+    " from rows from (json_array_elements_text(%s::json), json_array_elements_text(%s::json),"
+    " json_array_elements_text(%s::json)) as given (mention_id, revision, thread)"
+    " on conflict do nothing"
 )
-"""One statement a batch: a statement a row costs the client five times as much."""
+"""One statement a batch: a statement a row costs the client five times as much, and an array of
+the driver's twice as much as one of JSON."""
 
 
 def write_receipts(
@@ -43,7 +44,7 @@ def write_receipts(
     shared = (brand, source, now.date().isoformat())
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        columns = (list(column) for column in zip(*ordered, strict=True))
+        columns = (msgspec.json.encode(column).decode() for column in zip(*ordered, strict=True))
         result = connection.exec_driver_sql(_POSTGRESQL, (*shared, *columns))
     else:
         rows = [(*shared, *receipt) for receipt in ordered]
@@ -53,13 +54,12 @@ def write_receipts(
 
 def known_threads(session: Session, brand: str, mention_ids: Sequence[str]) -> Mapping[str, str]:
     """Of these mentions, the ones collected before, each with its thread."""
-    found: dict[str, str] = {}
-    for start in range(0, len(mention_ids), CHUNK):
-        rows = session.execute(
-            select(ReceiptRow.mention_id, ReceiptRow.thread).where(
-                ReceiptRow.brand == brand,
-                ReceiptRow.mention_id.in_(mention_ids[start : start + CHUNK]),
-            )
-        )
-        found.update((row.mention_id, row.thread) for row in rows)
-    return found
+    columns = (ReceiptRow.mention_id, ReceiptRow.thread)
+    rows = db.look_up(
+        session,
+        columns,
+        by=ReceiptRow.mention_id,
+        values=dict.fromkeys(mention_ids),
+        within=ReceiptRow.brand == brand,
+    )
+    return {row.mention_id: row.thread for row in rows}
