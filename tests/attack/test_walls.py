@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
@@ -16,7 +16,7 @@ from dashboard import people
 from dashboard.permissions import Permission, needs
 from dashboard.security import BODY_LIMIT, HEADERS
 from earshot.domain import ItemState, ReplyState, Role
-from earshot.tables import DeadLetterRow, ItemRow, Table
+from earshot.tables import DeadLetterRow, ItemRow, PersonRow, SourceHealthRow, Table
 from tests.attack.hostile_desk import (
     Asked,
     AskedRequest,
@@ -135,6 +135,13 @@ def foreign(tmp_path: Path) -> Iterator[Foreign]:
         )
         waiting = add_item(writing, 2, text=SECRET, author_handle=SECRET)
         reply = add_reply(writing, item, bob, text=SECRET, state=ReplyState.QUEUED)
+        writing.execute(update(PersonRow).where(PersonRow.id != charlie).values(name=SECRET))
+        people.join(writing, "acme", bob, roles=[Role.RESPONDER], teams=[SECRET], on_duty=True)
+        writing.add(
+            SourceHealthRow(
+                brand="acme", source=SECRET, platform="x", state="failing", error=SECRET
+            )
+        )
         letters = [_letter(brand) for brand in ("acme", "zen")]
         writing.add_all(letters)
         writing.flush()
