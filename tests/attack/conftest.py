@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.dashboard.conftest import chromium, world
+from tests.dashboard.conftest import chromium, world, world_on_each_database
 
-__all__ = ["chromium", "world"]
+__all__ = ["chromium", "world", "world_on_each_database"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from earshot import connect, credentials, db, key_file, schema
@@ -24,6 +25,7 @@ from earshot.sealing import CredentialError, KeyRing, Sealed, read_ring, seal, u
 from earshot.settings import Settings, SettingsError, load
 from earshot.tables import CredentialRow, EventRow, Table
 from tests.builders import NOON
+from tests.system import wait_until
 
 SECRET = "canary-4af1c9"
 OLD = KeyRing({"old": b"o" * 32})
@@ -145,6 +147,43 @@ def test_rotation_seals_every_row_anew_and_needs_the_old_key_no_more(session: Se
     assert rotate(session, BOTH, actor=ACTOR, now=NOON) == 0
     for number in range(5):
         assert reveal(session, NEW, "acme", f"n{number}") == f"{SECRET}{number}"
+
+
+@pytest.mark.services
+def test_a_secret_that_is_set_during_a_rotation_is_not_lost(new_postgres_database: str) -> None:
+    engine = db.connect(new_postgres_database)
+    Table.metadata.create_all(engine)
+    sessions = db.open_sessions(engine)
+    with sessions.begin() as session:
+        keep(session)
+
+    def set_anew() -> None:
+        with sessions.begin() as session:
+            keep(session, secret="newer")
+
+    def has_to_wait() -> bool:
+        waiting = text(
+            "select count(*) from pg_stat_activity"
+            " where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        with engine.connect() as connection:
+            return bool(connection.scalar(waiting))
+
+    with ThreadPoolExecutor(1) as other:
+        setting: list[Future[None]] = []
+
+        def between() -> bytes:
+            """A nonce, asked for after a row was read and before it is written."""
+            setting.append(other.submit(set_anew))
+            wait_until(lambda: setting[0].done() or has_to_wait(), 30, "the other to wait")
+            return credentials.fresh_nonce()
+
+        with sessions.begin() as session:
+            assert rotate(session, BOTH, actor=ACTOR, now=NOON, nonce=between) == 1
+        setting[0].result(30)
+    with sessions.begin() as session:
+        assert reveal(session, BOTH, "acme", "x") == "newer"
+    engine.dispose()
 
 
 def test_rotation_without_the_old_key_changes_nothing(session: Session) -> None:

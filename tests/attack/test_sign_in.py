@@ -309,7 +309,8 @@ def a_link(world: World) -> str:
         )
 
 
-def test_of_many_at_once_one_follows_a_link(world: World) -> None:
+def test_of_many_at_once_one_follows_a_link(world_on_each_database: World) -> None:
+    world = world_on_each_database
     token, together = a_link(world), threading.Barrier(6)
 
     def follow(_: int) -> bool:
