@@ -108,9 +108,14 @@ def a_mention_row(native_id: str = "1", brand: str = "acme", **changes: Any) -> 
     return MentionRow(**columns | changes)
 
 
-def a_reply(id: int = 1, native_id: str = "1", brand: str = "acme", **changes: Any) -> ReplyRow:
-    """A reply to the mention `native_id`, which began its own thread."""
-    columns = {
+def a_reply(
+    id: int | None = 1, native_id: str = "1", brand: str = "acme", **changes: Any
+) -> ReplyRow:
+    """A reply to the mention `native_id`, which began its own thread.
+
+    Without an `id` the database gives it one.
+    """
+    columns: dict[str, Any] = {
         "id": id,
         "brand": brand,
         "item_id": item_id(brand, f"simulator:{native_id}"),

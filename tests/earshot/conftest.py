@@ -1,4 +1,4 @@
-"""What several tests of the kernel need: a disk that is soon full."""
+"""What several tests of the kernel need: a migrated database, and a disk that is soon full."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from earshot import db, schema
 from tests.conftest import unavailable
+
+
+@pytest.fixture
+def sessions(database_url: str) -> Iterator[db.Sessions]:
+    """Sessions on a database that was migrated to the newest schema."""
+    engine = db.connect(database_url)
+    schema.upgrade(engine)
+    yield db.open_sessions(engine)
+    engine.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,14 +47,6 @@ MONTH = Reach(brand="acme", before=LATER - timedelta(days=30))
 CANARY = "canary-7f3a1c"
 
 
-@pytest.fixture
-def sessions(database_url: str) -> Iterator[db.Sessions]:
-    engine = db.connect(database_url)
-    schema.upgrade(engine)
-    yield db.open_sessions(engine)
-    engine.dispose()
-
-
 def put(sessions: db.Sessions, name: str, *, brand: str = "acme", **item: Any) -> int:
     """A whole item with its mention, and all that hangs on it, with the canary in every text."""
     key = item_id(brand, f"simulator:{name}")
@@ -91,39 +82,15 @@ def put(sessions: db.Sessions, name: str, *, brand: str = "acme", **item: Any) -
                 )
             )
         session.flush()
-        session.execute(
-            insert(ReplyRow),
-            [
-                {
-                    c: getattr(
-                        a_reply(
-                            native_id=name,
-                            brand=brand,
-                            text=CANARY,
-                            key=f"{brand}{name}",
-                            state=ReplyState.CONFIRMED,
-                        ),
-                        c,
-                    )
-                    for c in (
-                        "brand",
-                        "item_id",
-                        "mention_id",
-                        "mention_revision",
-                        "source",
-                        "platform",
-                        "parent",
-                        "thread",
-                        "address",
-                        "person_id",
-                        "text",
-                        "state",
-                        "key",
-                        "created_at",
-                        "changed_at",
-                    )
-                }
-            ],
+        session.add(
+            a_reply(
+                None,
+                native_id=name,
+                brand=brand,
+                text=CANARY,
+                key=f"{brand}{name}",
+                state=ReplyState.CONFIRMED,
+            )
         )
         session.add(DraftRow(item_id=key, person_id=1, brand=brand, text=CANARY, saved_at=NOON))
         session.add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -193,14 +193,6 @@ def test_every_group_reads_again_what_came_after_the_backup(tmp_path: Path) -> N
 
 
 # ------------------------------------------------------------------ replies
-
-
-@pytest.fixture
-def sessions(database_url: str) -> Iterator[db.Sessions]:
-    engine = db.connect(database_url)
-    schema.upgrade(engine)
-    yield db.open_sessions(engine)
-    engine.dispose()
 
 
 def put(sessions: db.Sessions, **columns: Any) -> int:
