@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,13 @@ from earshot.log import Consumer, Fenced, Log, Record
 
 Sent = tuple[bytes, bytes]
 """Key and value."""
+
+
+def new_topic(log: Log, partitions: int) -> str:
+    """Make a topic that no other test uses; its name."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    log.create({name: partitions})
+    return name
 
 
 def publish(log: Log, topic: str, records: Iterable[Sent]) -> None:

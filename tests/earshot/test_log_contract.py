@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from earshot.sqlite_log import SqliteLog
 from tests.earshot.log_members import (
     Worker,
     by_key,
+    new_topic,
     numbered,
     poll_together,
     publish,
@@ -68,9 +68,7 @@ def log(place: Place) -> Iterator[Log]:
 @pytest.fixture
 def topic(log: Log) -> str:
     """A new topic with four partitions."""
-    name = f"t-{uuid.uuid4().hex[:8]}"
-    log.create({name: 4})
-    return name
+    return new_topic(log, 4)
 
 
 def test_records_of_one_key_stay_in_order_in_the_partition_of_their_key(

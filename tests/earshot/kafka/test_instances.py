@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from kafka.structs import MemberState
 from earshot.kafka.consumer import KafkaLogConsumer
 from earshot.kafka.log import KafkaLog
 from earshot.log import LogError, Record
-from tests.earshot.log_members import Worker, by_key, numbered, poll_together, publish
+from tests.earshot.log_members import Worker, by_key, new_topic, numbered, poll_together, publish
 from tests.system import wait_until
 
 pytestmark = pytest.mark.services
@@ -22,18 +21,9 @@ SESSION_S = 25.0
 
 
 @pytest.fixture
-def log(kafka_bootstrap: str) -> Iterator[KafkaLog]:
-    log = KafkaLog(kafka_bootstrap, "test")
-    yield log
-    log.close()
-
-
-@pytest.fixture
 def topic(log: KafkaLog) -> str:
     """A new topic with four partitions."""
-    name = f"t-{uuid.uuid4().hex[:8]}"
-    log.create({name: 4})
-    return name
+    return new_topic(log, 4)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,24 +12,15 @@ from earshot.kafka.browse import COUNTED_RECORDS
 from earshot.kafka.log import KafkaLog
 from earshot.kafka.pack import HEADER, PACK_BYTES, PACK_MESSAGES
 from earshot.log import Record
-from tests.earshot.log_members import Worker, by_key, numbered, publish, work_off
+from tests.earshot.log_members import Worker, by_key, new_topic, numbered, publish, work_off
 
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def log(kafka_bootstrap: str) -> Iterator[KafkaLog]:
-    log = KafkaLog(kafka_bootstrap, "packs", session_timeout_s=2.0)
-    yield log
-    log.close()
-
-
-@pytest.fixture
 def topic(log: KafkaLog) -> str:
     """A new topic with one partition."""
-    name = f"t-{uuid.uuid4().hex[:8]}"
-    log.create({name: 1})
-    return name
+    return new_topic(log, 1)
 
 
 @pytest.fixture
