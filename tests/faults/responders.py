@@ -50,15 +50,7 @@ class Responders:
             for number in range(self.count):
                 address = f"responder{number}@faults.invalid"
                 person = people.create_person(session, address, f"Responder {number}", now)
-                people.join(
-                    session,
-                    BRAND,
-                    person,
-                    roles=[Role.RESPONDER],
-                    teams=TEAMS,
-                    langs=LANGS,
-                    on_duty=True,
-                )
+                hire(session, person)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="responders", daemon=True)
@@ -123,6 +115,19 @@ def held_items(session: Session) -> Sequence[tuple[int, int]]:
         .order_by(AssignmentRow.id)
     )
     return [(row.person_id, row.item_id) for row in rows]
+
+
+def hire(session: Session, person_id: int) -> None:
+    """Let a person answer for the brand, in every team and language, and on duty."""
+    people.join(
+        session,
+        BRAND,
+        person_id,
+        roles=[Role.RESPONDER],
+        teams=TEAMS,
+        langs=LANGS,
+        on_duty=True,
+    )
 
 
 def viewer(person_id: int) -> Viewer:

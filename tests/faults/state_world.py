@@ -9,11 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from collectors.send import Sender
-from dashboard.people import join
 from earshot import brand as brands
 from earshot import crash_points, db
 from earshot.crash_points import CrashPoint
-from earshot.domain import Classified, ReplyState, Role
+from earshot.domain import Classified, ReplyState
 from earshot.metrics import Metrics
 from earshot.tables import MembershipRow, ReplyRow
 from router import sweep
@@ -21,11 +20,10 @@ from router.policy_file import load_policies
 from router.route import Router
 from tests.builders import ManualClock, a_classified
 from tests.collectors.silent_platform import SilentPlatform
-from tests.faults.responders import LANGS, TEAMS, answer, held_items, viewer
+from tests.faults.responders import answer, held_items, hire, viewer
 from tests.rows import a_person, database
 from tests.system import ROOT
 
-BRAND = "acme"
 SOURCE = "sim"
 LEASE_S = 90.0
 PEOPLE = (1, 2)
@@ -69,15 +67,7 @@ class Installation:
             for person in PEOPLE:
                 session.add(a_person(person))
                 session.flush()
-                join(
-                    session,
-                    BRAND,
-                    person,
-                    roles=[Role.RESPONDER],
-                    teams=TEAMS,
-                    langs=LANGS,
-                    on_duty=True,
-                )
+                hire(session, person)
 
     def write(self, number: int) -> Classified:
         """A post that somebody should answer, at the present time."""
