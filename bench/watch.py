@@ -15,7 +15,7 @@ from bench.installation import Installation
 from earshot import db
 from earshot.tables import EventRow, MentionRow, VolumeRow
 
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.05
 SAMPLE_EVERY_S = 0.5
 SAMPLES_PER_LOOK = 5
 PARTS = 6

@@ -200,9 +200,14 @@ def backlog_deltas(
     deltas: dict[rollups.BacklogKey, int] = {}
     for side, sign in ((before, -1), (after, 1)):
         if side is not None and ItemState(side["state"]) in OPEN:
-            key = (brand, *(side[name] for name in _COUNTED))
+            key = backlog_key(brand, side)
             deltas[key] = deltas.get(key, 0) + sign
     return {key: n for key, n in deltas.items() if n}
+
+
+def backlog_key(brand: str, item: Mapping[str, Any]) -> rollups.BacklogKey:
+    """Where the backlog counts an open item."""
+    return (brand, *map(item.__getitem__, _COUNTED))
 
 
 def record(

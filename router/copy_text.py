@@ -68,10 +68,10 @@ def _truths(values: Column) -> Texts:
 
 
 def _times(values: Column) -> Texts:
-    """Times; one that is the one before it, such as now, is written out only once."""
+    """Times; one that equals the one before it, such as now, is written out only once."""
     last, text, texts = None, "", []
     for value in values:
-        if value is not last:
+        if value != last:
             last, text = value, value.isoformat()
         texts.append(text)
     return texts

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from earshot import lifecycle
 from earshot.lifecycle import Change
@@ -16,8 +17,7 @@ SEEN_OUTSIDE = "answered outside Earshot"
 MentionKey = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMention:
+class StoredMention(NamedTuple):
     """What is known of a stored mention."""
 
     revision: int
@@ -54,8 +54,8 @@ class Plan:
 
     def backlog(self) -> dict[BacklogKey, int]:
         """What the new items add to the backlog's counts."""
-        deltas: dict[BacklogKey, int] = {}
-        for item in self.items:
-            for key, n in lifecycle.backlog_deltas(item["brand"], None, item).items():
-                deltas[key] = deltas.get(key, 0) + n
-        return deltas
+        return Counter(
+            lifecycle.backlog_key(item["brand"], item)
+            for item in self.items
+            if item["state"] in lifecycle.OPEN
+        )
