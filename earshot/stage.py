@@ -29,12 +29,25 @@ Out = TypeVar("Out")
 DEAD_LIMIT = 100
 """Dead letters in a row after which a stage stops."""
 
+FEW, MANY = 50, 1_000
+"""A step of at most `FEW` records is a quiet stream, in which each should be handled at once; one
+of `MANY` costs no less for each record than a larger one."""
+
+GATHER_S = 0.1
+"""How far apart steps begin on a stream between these: a step costs as much as dozens of records,
+and a stage that takes what comes as it comes spends its core on steps."""
+
 REASON_LIMIT = 500
 """The longest reason kept with a dead letter, in characters."""
 
 
 class TooManyDead(Exception):
     """Every recent record was unreadable: the fault is more likely ours than theirs."""
+
+
+def rest_s(handled: int, took_s: float) -> float:
+    """How long to let records gather after a step that `handled` so many and took so long. Pure."""
+    return max(0.0, GATHER_S - took_s) if FEW < handled < MANY else 0.0
 
 
 @dataclass
@@ -63,8 +76,10 @@ class Stage(Generic[In, Out]):
         """Step until `stop` is set, then leave the group; the batch in hand is finished."""
         try:
             while not stop.is_set():
-                self.step(consumer, producer)
+                began = self.monotonic()
+                handled = self.step(consumer, producer)
                 self.probe.step_done()
+                stop.wait(rest_s(handled, self.monotonic() - began))
         finally:
             consumer.close()
 
