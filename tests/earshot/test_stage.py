@@ -9,13 +9,24 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from earshot.domain import Classified, Mention
 from earshot.log import Consumer, Fenced, Log, Record
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
 from earshot.sqlite_log import SqliteLog
-from earshot.stage import DEAD_LIMIT, REASON_LIMIT, Stage, TooManyDead
+from earshot.stage import (
+    DEAD_LIMIT,
+    FEW,
+    GATHER_S,
+    MANY,
+    REASON_LIMIT,
+    Stage,
+    TooManyDead,
+    rest_s,
+)
 from earshot.telemetry import Probe
 from earshot.topics import CLASSIFIED, MENTIONS, Malformed
 from tests.builders import NOON, a_classification, a_mention
@@ -232,6 +243,22 @@ def test_it_stops_after_the_batch_in_hand_and_leaves_the_group(log: Log) -> None
     assert len(emitted(log)) == 10
     assert stage.probe.ready()
     assert drain(a_stage(), log) == 20  # at once: no lease has to lapse
+
+
+@given(handled=st.integers(0, 5_000), took_s=st.floats(0.0, 10.0))
+def test_a_stage_rests_only_on_a_busy_stream_and_never_for_long(
+    handled: int, took_s: float
+) -> None:
+    rest = rest_s(handled, took_s)
+    assert 0.0 <= rest <= GATHER_S
+    if rest:
+        assert FEW < handled < MANY
+        assert rest + took_s == pytest.approx(GATHER_S)
+
+
+def test_a_quiet_stream_and_a_full_step_are_gone_on_with_at_once() -> None:
+    assert rest_s(FEW, 0.0) == rest_s(MANY, 0.0) == 0.0
+    assert rest_s(FEW + 1, 0.0) == GATHER_S
 
 
 def test_a_stage_without_a_sink_only_stores(log: Log) -> None:
