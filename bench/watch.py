@@ -15,7 +15,10 @@ from bench.installation import Installation
 from earshot import db
 from earshot.tables import EventRow, MentionRow, VolumeRow
 
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S, LOOK_EVERY_BUSY_S = 0.02, 0.05
+"""How often to look for new events; and while many come at once, where looking costs the most."""
+BUSY = 100
+"""So many new events at a look are many."""
 SAMPLE_EVERY_S = 0.5
 SAMPLES_PER_LOOK = 5
 PARTS = 6
@@ -76,7 +79,8 @@ class Watch:
         until = time.monotonic() + (MOST_S if from_the_first else most_s)
         sampled_at = 0.0
         while (now := time.monotonic()) < until:
-            if self._look() and from_the_first:
+            fresh = self._look()
+            if fresh and from_the_first:
                 until, from_the_first = now + most_s, False
             if self._first_at is not None and now - self._last_at > REST_S:
                 return
@@ -86,7 +90,7 @@ class Watch:
                 self._cpu = self.installation.cpu_s()
                 for name, mb in self.installation.memory_mb().items():
                     self.memory_mb[name] = max(self.memory_mb.get(name, 0.0), mb)
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(LOOK_EVERY_BUSY_S if fresh > BUSY else LOOK_EVERY_S)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -113,11 +117,11 @@ class Watch:
             "memory_mb": {name: round(mb) for name, mb in self.memory_mb.items()},
         }
 
-    def _look(self) -> bool:
-        """Note how old some of the events are that can be read now; whether there are new ones."""
+    def _look(self) -> int:
+        """Note how old some of the events are that can be read now; how many are new."""
         newest = self._number(select(func.max(EventRow.seq)))
         if newest == self._seq:
-            return False
+            return 0
         fresh = range(self._seq + 1, newest + 1)
         chosen = fresh[:: max(1, len(fresh) // SAMPLES_PER_LOOK)]
         same = (EventRow.brand == MentionRow.brand) & (EventRow.subject == MentionRow.id)
@@ -131,7 +135,7 @@ class Watch:
         self.latencies_ms += [(wall - at).total_seconds() * 1_000 for at in collected]
         self._seq, self._last_at = newest, time.monotonic()
         self._first_at = self._first_at or self._last_at
-        return True
+        return len(fresh)
 
     def _stored(self) -> int:
         """How many mentions arrived, by the roll-up: counting rows would be work itself."""
