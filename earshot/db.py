@@ -221,7 +221,7 @@ def look_up(
     values: Iterable[Any],
     within: ColumnElement[bool],
 ) -> Result[Any]:
-    """`columns` of the rows `within` which `by` is one of `values`; each value once, please.
+    """`columns` of the rows `within` which `by` is one of `values`, of which none repeats.
 
     For an index over what `within` compares and `by`: each value is sought in it, whatever
     PostgreSQL believes. Its estimates of a table that grows fast are as old as its last ANALYZE,
