@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, RebalanceInProgressError
+from kafka.errors import CommitFailedError, KafkaTimeoutError, RebalanceInProgressError
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from earshot.kafka.explained import explained
@@ -21,6 +21,10 @@ from earshot.kafka.pack import PACK_MESSAGES, offset_of, place_of, unpack
 from earshot.log import Fenced, LogError, Record
 
 _COMMIT_MS = 10_000
+_UNKNOWN = -2
+"""Instead of a generation: not known where to go on from. (The library's -1 is: in no group.)"""
+_UNANSWERED_LIMIT = 3
+"""So often in a row a member asks in vain where to go on from; then it fails."""
 _JOIN_S = 1.0
 _APART_S = 1.0
 """How long a member may live on what it holds before it looks after its membership again."""
@@ -54,6 +58,7 @@ class KafkaLogConsumer:
         self._skip: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._generation = -1
+        self._unanswered = 0
         self._polled_at = 0.0
         self._usual_pack = PACK_MESSAGES
         self._lost = False
@@ -117,7 +122,10 @@ class KafkaLogConsumer:
             self._client.resume(*assigned)
 
     def _poll(self, timeout_s: float, records: int) -> Mapping[TopicPartition, list[Any]] | None:
-        """Records of Kafka; None when the group was dealt anew, and all is to be read again."""
+        """Records of Kafka; None when the group was dealt anew, and all is to be read again.
+
+        None at all while it is not known from where: the next poll asks once more.
+        """
         # the library forgets a join that is granted between two polls and begins anew: short
         # polls would join for ever
         was_member = self._is_member()
@@ -129,7 +137,9 @@ class KafkaLogConsumer:
         if not polled:
             self._mend_join()
         self._polled_at = time.monotonic()
-        return None if self._notice_rebalance() else polled
+        if self._notice_rebalance():
+            return None if self._generation != _UNKNOWN else {}
+        return polled
 
     def _mend_join(self) -> None:
         """Have the library join again where it has lost the outcome of a join.
@@ -178,9 +188,18 @@ class KafkaLogConsumer:
         generation = self._client.group_metadata().generation_id
         if generation == self._generation:
             return False
-        self._generation = generation
         self._lost = self._lost or bool(self._next)
-        self._rewind()
+        self._generation = _UNKNOWN
+        try:
+            self._rewind()
+        except KafkaTimeoutError:
+            # A broker answers one request of a connection after the other: while a join waits
+            # there for other members, it does not say where to go on from. They may have to poll.
+            self._unanswered += 1
+            if self._unanswered >= _UNANSWERED_LIMIT:
+                raise
+        else:
+            self._generation, self._unanswered = generation, 0
         return True
 
     def _rewind(self) -> None:
@@ -199,7 +218,8 @@ class KafkaLogConsumer:
     def _fence(self, reason: str) -> None:
         """Forget what is held, and tell the caller."""
         self._lost = False
-        self._rewind()
+        if self._generation != _UNKNOWN:  # else the next poll looks for where to go on
+            self._rewind()
         raise Fenced(
             f"a member of group {self._group!r} on {self._topic!r} can't commit ({reason}): poll"
             " again, what it held is redelivered; if this repeats, handle smaller batches"
