@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 
 from earshot import db
 from earshot.dead_letters import Letter
-from earshot.domain import ReplyState
 from earshot.lifecycle import OPEN, record
 from earshot.settings import Retention
 from earshot.tables import (
+    UNDERWAY,
     AssignmentRow,
     ClockRow,
     DeadLetterRow,
@@ -36,8 +36,6 @@ from earshot.tables import (
 
 BATCH = 100
 """How many items or letters one transaction takes out: nobody waits long for it."""
-
-_UNDER_WAY = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT, ReplyState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +165,7 @@ def _past(reach: Reach) -> list[ColumnElement[bool]]:
     later = exists().where(
         MentionRow.item_id == ItemRow.id, MentionRow.collected_at >= reach.before
     )
-    on_its_way = exists().where(ReplyRow.item_id == ItemRow.id, ReplyRow.state.in_(_UNDER_WAY))
+    on_its_way = exists().where(ReplyRow.item_id == ItemRow.id, ReplyRow.state.in_(UNDERWAY))
     return [
         ItemRow.brand == reach.brand,
         *([ItemRow.source == reach.source] if reach.source else []),
