@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.scripts import is_foreign
 from earshot.domain import Label
 
 if TYPE_CHECKING:
@@ -70,14 +71,20 @@ class Languages:
     def detect(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """The likeliest language of each text with its probability; `und` when not sure.
 
-        The probability beside `und` is that of none of the languages being the right guess.
+        The probability beside `und` is that of none of the languages being the right guess: 1
+        for a text in a script that none of them is written in.
         """
         if not texts:
             return []
         shares = self._model.shares([_encode(text) for text in texts])
         best = shares.argmax(axis=1)
         found: list[tuple[str, float]] = []
-        for at, share in zip(best.tolist(), shares.max(axis=1).tolist(), strict=True):
+        for text, at, share in zip(texts, best.tolist(), shares.max(axis=1).tolist(), strict=True):
+            # The model has no byte of such a text in common with its languages: it would name
+            # the one that is likeliest beforehand.
+            if is_foreign(text, self.codes):
+                found.append((UNKNOWN, 1.0))
+                continue
             sure = share >= SURE and share > 1 / len(self.codes)
             found.append((self._model.codes[at], share) if sure else (UNKNOWN, 1 - share))
         return found
@@ -95,6 +102,12 @@ class Languages:
     @cached_property
     def _model(self) -> _Walk:
         return _Walk(self.codes)
+
+
+def is_said_to_be(said: str, code: str) -> bool:
+    """False where a platform `said` that a post is in a known language other than `code`."""
+    tag = said.partition("-")[0].lower()
+    return tag == code or tag not in KNOWN
 
 
 def _seen(code: str, share: float) -> Label:
