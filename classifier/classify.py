@@ -48,4 +48,5 @@ def _nothing(version: str) -> Classification:
         intent=unknown(Intent.REMARK),
         urgency=unknown(Urgency.LOW),
         spam=unknown("ham"),
+        wants_answer=0.0,
     )

@@ -29,17 +29,19 @@ from classifier.labels import (
     of_topics,
     reason_tokens,
     task_labels,
+    together,
     topic_labels,
 )
-from classifier.language import UNKNOWN
+from classifier.language import UNKNOWN, is_said_to_be
 from classifier.memory import Memory
 from classifier.scoring import Floats, Table, document_sums, token_scores
 from classifier.text import normalise
 from classifier.topics import probabilities, prototypes
 from classifier.urgency import urgency
-from earshot.domain import Classification, Intent, Label, Mention, Sentiment
+from earshot.domain import WANTING, Classification, Intent, Label, Mention, Sentiment
 
 TASKS = ("sentiment", "intent", "spam")
+_INTENT = TASKS.index("intent")
 _QUIET = {"sentiment": Sentiment.NEUTRAL, "intent": Intent.REMARK, "spam": "ham"}
 """What a text without a word is called, with the model's own share for it before reading."""
 
@@ -85,6 +87,9 @@ class Judge:
         self.version = versioned(bundle.version, topics_by_brand, languages_by_brand)
         self._bits = bundle.header.bits
         self._spans = _spans(bundle)
+        self._wanting = [
+            at for at, label in enumerate(self._spans[_INTENT].labels) if label in WANTING
+        ]
         idf = bundle.idf.astype(np.float32)
         weights = np.empty((len(idf), 1 + bundle.weights.shape[1]), np.float32)
         weights[:, 0] = np.square(idf)  # the first column adds up to the square of the norm
@@ -134,7 +139,8 @@ class Judge:
     ) -> list[Classification]:
         batch, per_token, sums = self._read(texts)
         scale = _scale(sums)
-        choices = [of_task(batch, per_token, sums * scale, span) for span in self._spans]
+        scores = sums * scale
+        choices = [of_task(batch, per_token, scores, span) for span in self._spans]
         tasks = len(choices)
         choices += self._topics_of(brand, batch, scale)
         words = self._memory.reasons.of(batch, reason_tokens(batch, choices))
@@ -146,6 +152,7 @@ class Judge:
             task_labels(choice, span, trust, why)
             for choice, span, why in zip(choices[:tasks], self._spans, reasons[:tasks], strict=True)
         )
+        wanting = together(self._spans[_INTENT].shares(scores), self._wanting, trust)
         names = self._topics[brand].names if brand in self._topics else ()
         topics = topic_labels(choices[tasks:], names, reasons[tasks:], len(texts))
         alarming = self._memory.alarming(batch).tolist()
@@ -164,6 +171,8 @@ class Judge:
                 ),
                 spam=spams[at],
                 topics=topics[at],
+                wants_answer=wanting[at],
+                lang_known=_is_known(languages[at], said[at]),
             )
             for at, mention in enumerate(mentions)
         ]
@@ -216,3 +225,8 @@ def _trust(language: Label) -> float:
     else:
         english = 1 - language.confidence
     return english + (1 - english) * FOREIGN_TRUST
+
+
+def _is_known(language: Label, said: str) -> bool:
+    """Whether the model was taught the language: neither text nor platform says otherwise."""
+    return language.value == MODEL_LANGUAGE and is_said_to_be(said, MODEL_LANGUAGE)

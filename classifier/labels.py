@@ -106,6 +106,17 @@ def task_labels(choice: Choice, span: Span, trust: Floats, reasons: Words) -> li
     ]
 
 
+def together(shares: Floats, columns: Sequence[int], trust: Floats) -> list[float]:
+    """The probability of any of the labels `columns` of each text.
+
+    That one of several labels is right is a question with two answers, so what is not trusted
+    goes back to a half.
+    """
+    share = shares[:, columns].sum(axis=1, dtype=np.float64)
+    found: list[float] = np.clip(0.5 + (share - 0.5) * trust, 0, 1).round(_DIGITS).tolist()
+    return found
+
+
 def topic_labels(
     choices: Sequence[Choice], names: Sequence[str], reasons: Sequence[Words], texts: int
 ) -> list[tuple[Label, ...]]:

@@ -18,10 +18,11 @@ from classifier.brands import (
     places_by_brand,
     versioned,
 )
+from classifier.language import is_said_to_be
 from classifier.lexicon import BAD, DENIALS, EMPTY, GOOD
 from classifier.text import LINK, normalise
 from classifier.urgency import urgency
-from earshot.domain import Classification, Intent, Label, Mention, Sentiment
+from earshot.domain import WANTING, Classification, Intent, Label, Mention, Sentiment
 
 VERSION = "rules-1"
 
@@ -43,6 +44,9 @@ _SPAM = re.compile(
 _TOKEN = re.compile(r"[\w'@#-]+|[:;][-']?[()d]|[^\s\w]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _CONFIDENCE = {"sentiment": 0.6, "guess": 0.5, "intent": 0.7, "spam": 0.8, "ham": 0.9}
+_WANTS_ANSWER = {Intent.REMARK: 0.35, Intent.PRAISE: 0.1} | dict.fromkeys(WANTING, 0.9)
+"""How many authors want an answer, by intent: what the rules found on sentences of our own."""
+_LANGUAGE = "en"
 _TOPIC_SURE, _TOPIC_STEP, _TOPIC_MOST = 0.5, 0.15, 0.9
 _MAX_REASONS = 3
 
@@ -85,6 +89,8 @@ class RuleJudge:
             ),
             spam=spam,
             topics=_topics(text, self._topics.get(mention.brand, {})),
+            wants_answer=_WANTS_ANSWER[Intent(asked.value)],
+            lang_known=language.value == _LANGUAGE and is_said_to_be(mention.lang, _LANGUAGE),
         )
 
 

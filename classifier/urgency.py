@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from earshot.domain import Intent, Label, Sentiment, Urgency
+from earshot.domain import WANTING, Intent, Label, Sentiment, Urgency
 
 WIDE_REACH, HUGE_REACH = 10_000, 100_000
 """Followers from which a post is read by many, and by very many."""
@@ -60,7 +60,7 @@ _WORDING_CONFIDENCE = 0.8
 # plain strings: to reach an enumeration's member takes longer than to make the label
 _LOW, _NORMAL, _HIGH = Urgency.LOW.value, Urgency.NORMAL.value, Urgency.HIGH.value
 _COMPLAINT, _NEGATIVE = Intent.COMPLAINT.value, Sentiment.NEGATIVE.value
-_WANTING = frozenset({Intent.QUESTION.value, Intent.REQUEST.value, _COMPLAINT})
+_WANTING = frozenset(intent.value for intent in WANTING)
 _SPAM = Label(value=_LOW, confidence=0.9, reasons=("spam",))
 
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
 from collectors import allowance, cursors
+from collectors.addressed import IN_THREAD, is_addressed
 from collectors.bounds import clean_id, clean_reason, sound
 from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
 from collectors.matching import Matcher
@@ -44,9 +45,6 @@ HEALTH_EVERY = timedelta(seconds=10)
 
 OWN = "own"
 """The key of a mention's address that marks a post of the brand's own account."""
-
-IN_THREAD = "answers-to-us"
-"""The name that stands for a query where a post is kept because it answers a reply of ours."""
 
 
 @dataclass
@@ -231,6 +229,7 @@ class Collector:
             matched=terms,
             can_reply=post.can_reply,
             reply_bar=post.reply_bar,
+            addressed=is_addressed(post, queries, terms, self.source.account),
             address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
         )
 

@@ -60,6 +60,7 @@ def parse(thing: Mapping[str, Any]) -> Post:
         revision=revision,
         can_reply=not bar,
         reply_bar=bar,
+        addressed=bool(thing.get("dest")),  # what came to our inbox names us as its destination
         address={"thing": name},
     )
 

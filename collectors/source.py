@@ -44,6 +44,8 @@ class PlatformError(Exception):
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """A platform's post, parsed and not yet matched. Fields as in `earshot.domain.Mention`.
 
+    `addressed` is True where the platform itself says that the post speaks to our account.
+
     A deletion has `op=Op.DELETE`, `revision=TOMBSTONE`, no text, and may not know its thread
     (empty): the shell fills it in from what was collected before.
     """
@@ -60,6 +62,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     lang: str = ""
     can_reply: bool = True
     reply_bar: str = ""
+    addressed: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:

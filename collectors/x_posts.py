@@ -92,6 +92,7 @@ def parse(
         lang=_lang(raw.get("lang", "")),
         can_reply=not bar,
         reply_bar=bar,
+        addressed=not bar,  # X lets an app answer those alone who named or quoted the account
         address={"tweet": raw["id"]},
     )
 

@@ -45,6 +45,10 @@ class Intent(StrEnum):
     REMARK = "remark"
 
 
+WANTING = frozenset({Intent.QUESTION, Intent.COMPLAINT, Intent.REQUEST})
+"""The intents of an author who wants an answer."""
+
+
 class Urgency(StrEnum):
     LOW = "low"
     NORMAL = "normal"
@@ -114,7 +118,8 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `thread` and `parent` are the platform's own ids (`parent` is empty for the first post
     of a thread). `can_reply` is the platform's verdict, with `reply_bar` its reason when it
-    is False. `address` is what the platform's responder needs to answer, as flat strings.
+    is False. `addressed` says that the post speaks to the brand: it names the brand's account
+    or answers it. `address` is what the platform's responder needs to answer, as flat strings.
     """
 
     brand: str
@@ -135,6 +140,7 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     matched: tuple[str, ...] = ()
     can_reply: bool = True
     reply_bar: str = ""
+    addressed: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,6 +175,11 @@ class Classification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `topics` is ordered by confidence, strongest first, and empty when none fits. `spam` has
     the value `spam` or `ham`; the other values are those of their enumerations. `lang` is an
     ISO 639-1 code, or `und`.
+
+    `wants_answer` is the probability that the author wants an answer: that of `WANTING` taken
+    together, which may be high where no single intent is. None in messages of releases that
+    did not say. `lang_known` is False where the model was not taught the mention's language,
+    so that its labels are little better than guesses.
     """
 
     model: str
@@ -178,6 +189,8 @@ class Classification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     urgency: Label
     spam: Label
     topics: tuple[Label, ...] = ()
+    wants_answer: float | None = None
+    lang_known: bool = True
 
 
 class Classified(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from earshot.domain import Classified, Intent, Sentiment, Urgency
+from earshot.domain import WANTING, Classification, Classified, Intent, Sentiment, Urgency
 from router.expression import Fields
 
 _SIGN = {Sentiment.NEGATIVE: -1.0, Sentiment.POSITIVE: 1.0}
@@ -15,9 +15,11 @@ def item_facts(classified: Classified, *, reopened: bool = False) -> dict[str, A
     """The fields of `item`.
 
     `sentiment` runs from -1 (surely negative) to 1 (surely positive), `spam` is the
-    probability of it; `topic` is the likeliest of `topics`, or empty. `confidence` is that of
-    the least sure of topic, intent and sentiment. `reopened` says that the thread had come
-    to an end before.
+    probability of it; `wants_answer` is that of question, complaint and request together, which
+    may be high where no single intent is. `topic` is the likeliest of `topics`, or empty.
+    `confidence` is that of the least sure of topic, intent and sentiment. `lang_known` says that
+    the model was taught the language, `addressed` that the post speaks to the brand, `reopened`
+    that the thread had come to an end before.
     """
     mention, said = classified.mention, classified.classification
     author = mention.author
@@ -33,9 +35,12 @@ def item_facts(classified: Classified, *, reopened: bool = False) -> dict[str, A
         "sentiment_label": feeling.value,
         "intent": said.intent.value,
         "intent_confidence": said.intent.confidence,
+        "wants_answer": _wants_answer(said),
         "urgency": said.urgency.value,
         "spam": spam if said.spam.value == "spam" else 1.0 - spam,
         "lang": said.lang.value,
+        "lang_known": said.lang_known,
+        "addressed": mention.addressed,
         "platform": mention.platform,
         "source": mention.source,
         "reach": author.reach,
@@ -45,6 +50,14 @@ def item_facts(classified: Classified, *, reopened: bool = False) -> dict[str, A
         "can_reply": mention.can_reply,
         "reopened": reopened,
     }
+
+
+def _wants_answer(said: Classification) -> float:
+    """What the classifier said, or, of a release that did not, what its likeliest intent says."""
+    if said.wants_answer is not None:
+        return said.wants_answer
+    sure = said.intent.confidence
+    return sure if said.intent.value in WANTING else 1.0 - sure
 
 
 def agent_facts(
@@ -76,9 +89,12 @@ def _sample(*, full: bool) -> dict[str, Any]:
         "sentiment_label": str(Sentiment.NEGATIVE),
         "intent": str(Intent.QUESTION),
         "intent_confidence": 0.5 * one,
+        "wants_answer": 0.5 * one,
         "urgency": str(Urgency.NORMAL),
         "spam": 0.5 * one,
         "lang": word,
+        "lang_known": full,
+        "addressed": full,
         "platform": word,
         "source": word,
         "reach": one,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from classifier.bundle import Bundle
 from classifier.corpora import seed
-from classifier.judge import TASKS, Classifier, Judge
+from classifier.judge import FOREIGN_TRUST, TASKS, Classifier, Judge
 from classifier.labelled import Example
 from classifier.labels import MAX_REASONS
 from classifier.pipeline import task_pipeline
@@ -74,6 +74,8 @@ def _check(mention: Mention, classification: Classification) -> None:
     assert classification.spam.value in {"spam", "ham"}
     confidences = [topic.confidence for topic in classification.topics]
     assert confidences == sorted(confidences, reverse=True)
+    assert classification.wants_answer is not None
+    assert 0 <= classification.wants_answer <= 1
     known = {topic.name for topic in TOPICS.get(mention.brand, ())}
     assert {topic.value for topic in classification.topics} <= known
 
@@ -241,3 +243,41 @@ def test_a_model_without_a_task_is_refused(small: Bundle) -> None:
     )
     with pytest.raises(ValueError, match="no task 'spam'"):
         Judge(lame, {})
+
+
+PLAIN = [
+    "The lid is missing from the pan set I bought from Acme",
+    "Is the Acme shop in Leeds open on Sunday",
+    "Nobody picks up the phone at Acme",
+]
+
+
+def test_what_an_author_wants_is_the_sum_of_question_complaint_and_request(shipped: Bundle) -> None:
+    judge = Judge(shipped, {})
+    shares = judge.probabilities(PLAIN, "intent")
+    labels = next(head.labels for head in shipped.header.heads if head.task == "intent")
+    wanting = [labels.index(intent) for intent in ("question", "complaint", "request")]
+    judged = judge.classify([a_mention(text=text, lang="en") for text in PLAIN])
+    for one, share in zip(judged, shares[:, wanting].sum(axis=1), strict=True):
+        trust = 0.95 + 0.05 * FOREIGN_TRUST
+        assert one.wants_answer == pytest.approx(0.5 + (share - 0.5) * trust, abs=1e-3)
+        assert one.lang_known
+
+
+def test_many_small_shares_add_up_to_an_author_who_wants_an_answer(shipped: Bundle) -> None:
+    judged = Judge(shipped, {}).classify([a_mention(text=text, lang="en") for text in PLAIN])
+    assert all(one.wants_answer is not None and one.wants_answer >= 0.2 for one in judged)
+    assert any(one.wants_answer and one.wants_answer > one.intent.confidence for one in judged)
+
+
+def test_where_the_language_is_not_known_nothing_is_sure(shipped: Bundle) -> None:
+    judge = Judge(shipped, {})
+    texts = ["Where is my order?", "Thank you, I love it"]
+    for text in texts:
+        (english,) = judge.classify([a_mention(text=text, lang="en")])
+        (turkish,) = judge.classify([a_mention(text=text, lang="tr")])
+        (german,) = judge.classify([a_mention(text=text, lang="de")])
+        assert (english.lang_known, turkish.lang_known, german.lang_known) == (True, False, False)
+        assert english.wants_answer is not None
+        assert german.wants_answer is not None
+        assert abs(german.wants_answer - 0.5) < abs(english.wants_answer - 0.5)

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from collectors.collect import BACKOFF_S, IN_THREAD, OWN, Collector, run
+from collectors.addressed import IN_THREAD
+from collectors.collect import BACKOFF_S, OWN, Collector, run
 from collectors.matching import compile_queries
 from collectors.receipts import Receipt, write_receipts
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
@@ -536,6 +537,25 @@ def test_a_post_of_our_own_account_is_marked_as_such(collector: Make, log: Log) 
     ours = an_author(id="acme-care", handle="acme_care")
     collector(Script({"p": [posts(a_post("1", author=ours), a_post("2"))]})).step()
     assert [mention.address.get(OWN) for mention in published(log)] == ["1", None]
+
+
+@pytest.mark.parametrize(
+    ("post", "addressed"),
+    [
+        (a_post("1", text="acme is broken"), False),
+        (a_post("1", text="acme is broken", addressed=True), True),
+        (a_post("1", text="acme is broken, @Acme-Care, look"), True),
+        (a_post("1", text="acme is broken, u/acme-care"), True),
+        (a_post("1", text="@acmehelp it is broken"), True),
+        (a_post("1", text="acme: mail me at info@other.example"), False),
+    ],
+)
+def test_what_names_the_account_or_its_handle_is_addressed_to_the_brand(
+    collector: Make, log: Log, post: Post, *, addressed: bool
+) -> None:
+    matcher = compile_queries({"name": "acme OR @acmehelp"})
+    collector(Script({"p": [posts(post)]}), matcher=matcher).step()
+    assert [mention.addressed for mention in published(log)] == [addressed]
 
 
 def test_a_closed_account_deletes_every_mention_of_its_author(

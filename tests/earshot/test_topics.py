@@ -21,6 +21,13 @@ WIRE = Path(__file__).resolve().parents[1] / "data" / "wire"
 TOPIC: dict[str, Topic[Any]] = {topic.name: topic for topic in TOPICS}
 
 
+def holds(written: Any, released: Any) -> bool:
+    """Whether `written` says all that `released` says; what is new since then has a default."""
+    if isinstance(released, dict):
+        return all(name in written and holds(written[name], released[name]) for name in released)
+    return bool(written == released)
+
+
 def plain(message: object) -> Any:
     return msgspec.to_builtins(message)
 
@@ -39,7 +46,7 @@ def test_a_released_message_is_read_whole_and_written_again(path: Path) -> None:
     topic = TOPIC[path.stem.partition("-")[0]]
     raw = path.read_bytes()
     written = msgspec.json.decode(topic.encode(topic.decode(raw)))
-    assert msgspec.json.decode(raw).items() <= written.items()
+    assert holds(written, msgspec.json.decode(raw))
 
 
 def test_what_the_released_messages_say_is_understood() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from collectors.collect import IN_THREAD
+from collectors.addressed import IN_THREAD
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import HELD, OPEN
 from earshot.tables import (

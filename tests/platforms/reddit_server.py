@@ -82,7 +82,9 @@ class RedditServer(Loopback):
                 hidden = {"link_id", "permalink", "replies", "author_fullname"}
                 shown = {k: v for k, v in thing.items() if k not in hidden}
                 context = f"{thing['permalink']}?context=3"
-                self.mentions.insert(0, {**shown, "context": context, "was_comment": True})
+                self.mentions.insert(
+                    0, {**shown, "context": context, "was_comment": True, "dest": USERNAME}
+                )
             return name
 
     def edit(self, name: str, text: str) -> None:

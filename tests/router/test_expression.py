@@ -13,7 +13,7 @@ from router.facts import AGENT, ITEM
     ("text", "complaint"),
     [
         ("item.topic ==", "at column 1"),
-        ("item.topik == 'x'", "`item.topik` is not known; `item` has author, can_reply"),
+        ("item.topik == 'x'", "`item.topik` is not known; `item` has addressed, author"),
         ("item.author.nick == 'x'", "`item.author.nick` is not known; `item.author` has handle"),
         ("item.reach.x > 1", "`item.reach` has no fields"),
         ("agent.slots > 1", "`agent` is not known here; there is item"),

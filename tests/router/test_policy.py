@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from earshot.domain import Intent
 from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 from earshot.yaml_source import OperatorError
+from router.facts import item_facts
 from router.policy import Do, decide_intake
 from router.policy_file import load_policies
 from tests.builders import NOON, a_classification, a_classified, a_label, an_author
@@ -122,6 +127,58 @@ def test_the_shipped_policies_can_be_read_and_promise_fifteen_minutes_in_an_outa
     intake = decide_intake(policies["acme"], outage)
     assert (intake.do, intake.team, intake.priority) == (Do.QUEUE, "tech", "P1")
     assert intake.first.within == timedelta(minutes=15)
+
+
+SHIPPED = load_policies(BRANDS, ["acme"])["acme"]
+PROBABILITY = st.floats(0, 1)
+
+
+@given(
+    wants=PROBABILITY,
+    intent=st.sampled_from(Intent),
+    sure=PROBABILITY,
+    spam=st.floats(0, 0.79),
+    lang=st.sampled_from(["en", "de", "und"]),
+    lang_known=st.booleans(),
+    addressed=st.booleans(),
+    can_reply=st.booleans(),
+)
+def test_the_shipped_policy_dismisses_only_what_surely_wants_no_answer(
+    wants: float,
+    intent: Intent,
+    sure: float,
+    spam: float,
+    lang: str,
+    lang_known: bool,  # noqa: FBT001 -- drawn by name
+    addressed: bool,  # noqa: FBT001 -- drawn by name
+    can_reply: bool,  # noqa: FBT001 -- drawn by name
+) -> None:
+    classification = replace(
+        said(lang=(lang,), intent=(intent, sure), spam=("spam", spam), sentiment=("neutral",)),
+        wants_answer=wants,
+        lang_known=lang_known,
+    )
+    decided = decide_intake(
+        SHIPPED,
+        a_classified(classification=classification, addressed=addressed, can_reply=can_reply),
+    )
+    if decided.do is Do.DISMISS and can_reply:
+        assert wants < 0.2
+        assert lang_known
+        assert not addressed
+    if decided.do is Do.DISMISS:
+        assert wants < 0.5
+    if wants >= 0.5 and can_reply and spam < 0.5 and lang != "und":
+        assert decided.do is Do.QUEUE
+
+
+def test_a_classification_of_a_release_before_is_read_by_its_likeliest_intent() -> None:
+    def wanted(intent: str, sure: float) -> float:
+        facts = item_facts(a_classified(classification=said(intent=(intent, sure))))
+        return float(facts["wants_answer"])
+
+    assert wanted("question", 0.7) == pytest.approx(0.7)
+    assert wanted("praise", 0.9) == pytest.approx(0.1)
 
 
 def test_a_brand_without_a_policy_is_named_with_the_file_to_write(tmp_path: Path) -> None:
