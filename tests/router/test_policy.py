@@ -172,6 +172,13 @@ def test_the_shipped_policy_dismisses_only_what_surely_wants_no_answer(
         assert decided.do is Do.QUEUE
 
 
+def test_thanks_for_an_answer_reopen_nothing_and_praise_out_of_the_blue_is_seen() -> None:
+    thanks = replace(said(intent=("praise", 0.9), sentiment=("positive",)), wants_answer=0.1)
+    post = a_classified(classification=thanks, addressed=True)
+    assert decide_intake(SHIPPED, post, reopened=True).do is Do.DISMISS
+    assert decide_intake(SHIPPED, post).do is Do.TRIAGE
+
+
 def test_a_classification_of_a_release_before_is_read_by_its_likeliest_intent() -> None:
     def wanted(intent: str, sure: float) -> float:
         facts = item_facts(a_classified(classification=said(intent=(intent, sure))))
