@@ -1,3 +1,3 @@
 """Earshot's kernel: what two or more stages need, and nothing else."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

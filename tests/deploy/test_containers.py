@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from docs.system_pages import walk
+from earshot import __version__
 from earshot.cli import main
 from earshot.metrics import Metrics
 from earshot.role import ROLES
@@ -183,3 +184,18 @@ def test_the_health_check_tells_a_role_that_is_well_from_one_that_is_stuck(
         assert subprocess.run([*shell, asked], check=False, timeout=20).returncode == status
     finally:
         server.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "compose.yaml",
+        "deploy/kubernetes/kustomization.yaml",
+        "deploy/kubernetes/before/kustomization.yaml",
+        "docs/how-to/run-on-kubernetes.md",
+    ],
+)
+def test_every_image_is_of_the_version_that_the_code_says(name: str) -> None:
+    named = re.findall(r"(?:earshot:|newTag: )(\d[\w.]*)", (ROOT / name).read_text())
+    assert named
+    assert set(named) == {__version__}
