@@ -232,6 +232,9 @@ class Collector:
             can_reply=post.can_reply,
             reply_bar=post.reply_bar,
             address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
+            received_at=post.received_at,
+            edited_at=post.edited_at,
+            history=post.history,
         )
 
     def _is_ours(self, post: Post) -> bool:

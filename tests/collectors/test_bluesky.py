@@ -106,6 +106,25 @@ def test_posts_edits_and_deletions_come_in_order(
     assert posts[0].lang == "en"
 
 
+def test_a_post_that_dates_itself_ten_years_back_says_when_jetstream_had_it(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    claimed = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3_650)
+    begun = datetime.now(UTC)
+    uri = server.post("Acme is down", at=claimed)
+    server.edit(uri, "Acme is down!")
+    server.post("Acme?", at=datetime(1970, 1, 1, tzinfo=UTC))
+    [post, edit, absurd], _, _ = collect(source, 3)
+    assert (post.published_at, edit.published_at) == (claimed, claimed)
+    for one in (post, edit, absurd):
+        assert one.received_at is not None
+        assert begun <= one.received_at <= datetime.now(UTC)
+        assert not one.history
+    assert post.edited_at is None
+    assert edit.edited_at == edit.received_at
+    assert absurd.published_at == absurd.received_at
+
+
 def test_a_dropped_connection_is_taken_up_behind_the_cursor(
     server: BlueskyServer, source: BlueskySource
 ) -> None:

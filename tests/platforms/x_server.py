@@ -225,6 +225,8 @@ class XServer(Loopback):
         floor = self.now() - timedelta(days=7)
         if _too_old(request, floor):
             return _invalid("since_id", "'since_id' must be a tweet id created after [7 days ago].")
+        if _start(request) < floor:
+            return _invalid("start_time", f"'start_time' must be on or after {floor}.")
         terms = request.query["query"].split()
         found = [p for p in self._listed() if _moment(p) > floor and self._hit(p, terms)]
         return self._listing(found, request, "next_token")
@@ -232,6 +234,8 @@ class XServer(Loopback):
     def _timeline(self, request: Request, user: str, kind: str) -> Reply:
         if wrong := _unknown(request, {*_LISTING, "pagination_token"}):
             return wrong
+        if _start(request) < _FIRST_START:
+            return _invalid("start_time", f"'start_time' must be on or after {_FIRST_START}.")
         found = [p for p in self._listed() if _belongs(p, user, kind)][:800]
         return self._listing(found, request, "pagination_token")
 
@@ -251,7 +255,7 @@ class XServer(Loopback):
     def _listing(self, found: Sequence[dict[str, Any]], request: Request, token_name: str) -> Reply:
         query = request.query
         since = int(query.get("since_id", 0))
-        start = datetime.fromisoformat(query.get("start_time", "2010-01-01T00:00:00Z"))
+        start = _start(request) if "start_time" in query else _BEFORE_ALL
         found = [p for p in found if int(p["id"]) > since and _moment(p) >= start]
         # A token names the post to go on below, as X's do: pages don't shift under a walk.
         if token := query.get(token_name):
@@ -284,6 +288,16 @@ class XServer(Loopback):
                 [self.tweets[one] for one in sorted(ids) if one in self.tweets], request
             )
         return included
+
+
+_FIRST_START = datetime(2010, 11, 6, tzinfo=UTC)
+_BEFORE_ALL = datetime(2006, 1, 1, tzinfo=UTC)
+
+
+def _start(request: Request) -> datetime:
+    """Where a listing shall begin; without it, now: that is never too early."""
+    told = request.query.get("start_time")
+    return datetime.fromisoformat(told) if told else datetime.now(UTC)
 
 
 def _moment(post: Mapping[str, Any]) -> datetime:
