@@ -23,7 +23,7 @@ from collectors import allowance, cursors
 from collectors.bounds import clean_id, clean_reason, sound
 from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
 from collectors.matching import Matcher
-from collectors.receipts import Receipt, known_threads, write_receipts
+from collectors.receipts import Receipt, headers_of, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
 from earshot.crash_points import passed
 from earshot.db import Sessions, readers_of
@@ -115,7 +115,7 @@ class Collector:
         mentions = self._mentions(self._with_erasures(batch.posts), now)
         for mention in mentions:
             self.producer.send(
-                MENTIONS.name, MENTIONS.key(mention), MENTIONS.encode(mention), _headers(mention)
+                MENTIONS.name, MENTIONS.key(mention), MENTIONS.encode(mention), headers_of(mention)
             )
         receipts = [
             Receipt(mention_id=m.id, revision=m.revision, thread=m.thread) for m in mentions
@@ -317,16 +317,6 @@ class Collector:
             "why": {"reason": why} if why else None,
         }
         record(session, self.brand, now, "role:collect", kind, [event])
-
-
-def _headers(mention: Mention) -> dict[str, str]:
-    """What the ledger needs of a record that turns out to be unreadable."""
-    return {
-        "brand": mention.brand,
-        "source": mention.source,
-        "mention": mention.id,
-        "revision": str(mention.revision),
-    }
 
 
 def run(

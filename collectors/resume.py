@@ -18,12 +18,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from collectors.source import Batch, Cursor, Gap, PlatformError, Post, Rejected
+from collectors.cursor_state import CursorState, dated, read_cursor, saved_form
+from collectors.source import Batch, Cursor, Gap, Post, Rejected
 from earshot.domain import Op
 
 RING = 300
@@ -42,17 +43,6 @@ MAX_RESTARTS = 3
 WINDOW_RING = 2_000
 
 
-class BadCursor(PlatformError):
-    """A saved cursor can't be read; only an operator can say where to go on."""
-
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(
-            f"{where}: the saved cursor can't be read ({reason}). Correct it, or delete it to "
-            "start from what the platform shows now",
-            permanent=True,
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One row of a platform's answer. `mark` names it, and changes when the post is edited.
@@ -64,57 +54,21 @@ class Row:
     found: Post | Rejected | None
 
 
-class _Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every cursor holds.
-
-    `since` is where the first stretch began; None where the first connection kept no such time.
-    `first` is true until that stretch has been read.
-    """
-
-    v: Literal[1] = 1
-    since: datetime | None = None
-    first: bool = False
-
-
-C = TypeVar("C", bound=_Cursor)
-
-
-def _batch(rows: Sequence[Row], cursor: _Cursor, *, more: bool, gap: Gap | None) -> Batch:
+def _batch(rows: Sequence[Row], cursor: CursorState, *, more: bool, gap: Gap | None) -> Batch:
     posts = (row.found for row in rows if isinstance(row.found, Post))
     return Batch(
-        posts=[_dated(post, cursor.since) for post in posts],
+        posts=[dated(post, cursor.since) for post in posts],
         rejected=[row.found for row in rows if isinstance(row.found, Rejected)],
-        cursor=_saved(cursor),
+        cursor=saved_form(cursor),
         more=more,
         gap=gap,
     )
 
 
-def _dated(post: Post, since: datetime | None) -> Post:
-    """`post`, marked as history if the platform had all of it before `since`."""
-    if since is None or post.published_at >= since or post.newest_at >= since:
-        return post
-    return replace(post, history=True)
-
-
-def _saved(cursor: _Cursor) -> dict[str, Any]:
-    """`cursor` as JSON. What it does not use is left out, so that older versions read it."""
-    saved: dict[str, Any] = msgspec.to_builtins(cursor)
-    unused = [name for name in ("since", "first") if not saved[name]]
-    return {name: value for name, value in saved.items() if name not in unused}
-
-
-def _read(kind: type[C], cursor: Cursor, where: str) -> C:
-    try:
-        return msgspec.convert(dict(cursor), kind)
-    except (msgspec.ValidationError, TypeError, ValueError) as error:
-        raise BadCursor(where, str(error)) from error
-
-
 # ---------------------------------------------------------------- ascending
 
 
-class Place(_Cursor, frozen=True, kw_only=True):
+class Place(CursorState, frozen=True, kw_only=True):
     """Where an ascending source stands.
 
     `epoch` names the numbering that `position` belongs to (an instance, a file, a
@@ -139,7 +93,7 @@ class Stretch:
 
 def read_place(cursor: Cursor | None, where: str) -> Place | None:
     """The place in `cursor`; None for the very first poll. Raises BadCursor."""
-    return None if cursor is None else _read(Place, cursor, where)
+    return None if cursor is None else read_cursor(Place, cursor, where)
 
 
 def ascend(
@@ -188,7 +142,7 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     v: Literal[1] = 1
 
 
-class Ring(_Cursor, frozen=True, kw_only=True):
+class Ring(CursorState, frozen=True, kw_only=True):
     """Where a listing was left: marks of the newest known rows, newest first.
 
     One anchor would not do: it can be deleted, and rows can arrive out of order.
@@ -210,7 +164,7 @@ class Page:
 
 def read_ring(cursor: Cursor | None, where: str) -> Ring | None:
     """Where the listing was left; None for the very first poll. Raises BadCursor."""
-    return None if cursor is None else _read(Ring, cursor, where)
+    return None if cursor is None else read_cursor(Ring, cursor, where)
 
 
 def walk_back(
@@ -235,7 +189,7 @@ def walk_back(
     """
     if cursor is None:
         return _batch([], Ring(seen=[], since=since, first=True), more=True, gap=None)
-    ring = _read(Ring, cursor, where)
+    ring = read_cursor(Ring, cursor, where)
     walk = ring.walk or Walk(token=None, head=[], pages=0, rows=0, oldest=None, newest=None)
     page = fetch(walk.token, ring.seen)
     if walk.token and not page.rows and not page.next and walk.restarts < MAX_RESTARTS:
@@ -298,7 +252,7 @@ def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
 # ---------------------------------------------------------------- comparing windows
 
 
-class Digests(_Cursor, frozen=True, kw_only=True):
+class Digests(CursorState, frozen=True, kw_only=True):
     """What a window held: per post its revision and a digest of its text, oldest first.
 
     `condition` is the platform's own "has it changed?" token (an ETag, a date).
@@ -332,10 +286,10 @@ def compare(
     """
     if cursor is None:
         return _batch([], Digests(posts={}, condition={}, since=since), more=True, gap=None)
-    before = _read(Digests, cursor, where)
+    before = read_cursor(Digests, cursor, where)
     window = fetch(before.condition)
     if window is None:
-        return Batch(posts=(), cursor=_saved(before))
+        return Batch(posts=(), cursor=saved_form(before))
     posts, held = [], dict(before.posts)
     for post in window.posts:
         digest = hashlib.blake2b(post.text.encode(), digest_size=8).hexdigest()
@@ -347,7 +301,7 @@ def compare(
             revision += 1
             posts.append(replace(post, op=Op.EDIT, revision=revision))
         held[post.native_id] = (revision, digest)
-    posts = [_dated(post, before.since) for post in posts]
+    posts = [dated(post, before.since) for post in posts]
     moved = (
         window.posts
         and before.posts
@@ -360,7 +314,7 @@ def compare(
     )
     return Batch(
         posts=posts,
-        cursor=_saved(after),
+        cursor=saved_form(after),
         rejected=window.rejected,
         gap=Gap(reason=f"{where}: nothing of the last window is left") if moved else None,
     )

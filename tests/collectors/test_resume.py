@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from collectors.cursor_state import BadCursor
 from collectors.resume import (
     RING,
-    BadCursor,
     Page,
     Place,
     Row,

@@ -35,7 +35,11 @@ _records = st.builds(
         op=op,
         revision=REVISIONS[op],
         text="" if op == Op.DELETE else f"{op} {number}",
-        published_at=NOON + number * MINUTE,
+        # one is dated back by its author, and an edit of it arrives later than its post did
+        published_at=NOON - 5_000_000 * MINUTE if number == 4 else NOON + number * MINUTE,
+        received_at=NOON + (number + (op == Op.EDIT)) * MINUTE if number == 4 else None,
+        edited_at=NOON + 9 * MINUTE if op == Op.EDIT else None,
+        history=number == 1 or (number == 2 and thread == "b"),
         classification=said,
         address=OWN if number == 3 else {},  # the same for all revisions of a post
     ),
