@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -17,7 +18,7 @@ from tests.dashboard.test_board import links
 from tests.dashboard.world import World, one, parsed
 
 LONG_AGO = NOON - timedelta(days=20)
-PAST = {
+PAST: dict[str, Any] = {
     "clock_started_at": LONG_AGO,
     "flags": FLAG_HISTORY,
     "target": "",
@@ -124,7 +125,7 @@ def test_a_post_that_is_dated_back_says_both_times(world: World) -> None:
 
 def test_a_reply_answers_what_came_last_and_not_what_names_the_latest_date(world: World) -> None:
     with world.sessions.begin() as writing:
-        held = {"state": ItemState.ASSIGNED, "assignee_id": world.people["bob"]}
+        held: dict[str, Any] = {"state": ItemState.ASSIGNED, "assignee_id": world.people["bob"]}
         item = add_item(writing, 1, **held)
         other = add_item(writing, 2, state=ItemState.DISMISSED)
         add_reply(writing, item, world.people["bob"], confirmed_at=NOON - timedelta(seconds=50))
