@@ -17,7 +17,7 @@ class BadCursor(PlatformError):
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(
             f"{where}: the saved cursor can't be read ({reason}). Correct it, or delete it to "
-            "start from what the platform shows now",
+            "begin again as at a first connection",
             permanent=True,
         )
 

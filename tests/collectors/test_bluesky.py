@@ -125,6 +125,20 @@ def test_a_post_that_dates_itself_ten_years_back_says_when_jetstream_had_it(
     assert absurd.published_at == absurd.received_at
 
 
+def test_a_first_connection_begins_with_the_last_five_minutes(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    moment = datetime.now(UTC)
+    clock = [moment]
+    server.now = lambda: clock[0]
+    for minutes in (60 * 24, 6, 4):
+        clock[0] = moment - timedelta(minutes=minutes)
+        server.post(f"{minutes} minutes ago")
+    clock[0] = moment
+    posts, _, _ = collect(source, 1)
+    assert [(post.text, post.history) for post in posts] == [("4 minutes ago", False)]
+
+
 def test_a_dropped_connection_is_taken_up_behind_the_cursor(
     server: BlueskyServer, source: BlueskySource
 ) -> None:

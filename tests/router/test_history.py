@@ -30,6 +30,7 @@ from router.planning import plan_batch
 from router.policy import Do, decide_intake
 from tests.builders import NOON, a_classified
 from tests.router.people import current, hire
+from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
 from tests.router.streams import MINUTE, OUTAGE, OWN, POLICY, QUESTION, REMARK, UNSURE, routed
 
@@ -133,6 +134,13 @@ def test_what_a_listener_sends_on_stays_without_a_promise_and_counts_nowhere(
         assert session.scalars(select(ResponseRow)).all() == []
         assert current(session) == []
         assert backlog(session) == counted(session)
+
+
+def test_a_policy_that_lets_items_expire_does_so_by_the_age_of_history(sessions: Sessions) -> None:
+    routed(sessions, [old(days=8)])
+    policy = a_policy(("slots: 4", "slots: 4\n  expire_after: 7d"))
+    assert sweep.tick(sessions, {"acme": policy}, NOON).expired == 1
+    assert the_item(sessions).state == "expired"
 
 
 def test_three_outages_of_now_are_offered_before_any_history(sessions: Sessions) -> None:

@@ -14,6 +14,7 @@ from earshot import db
 from earshot.db import Sessions
 from earshot.domain import TOMBSTONE, Classified, Op
 from earshot.tables import (
+    FLAG_HISTORY,
     ClockRow,
     EventRow,
     ItemRow,
@@ -69,6 +70,10 @@ def _outcome(engine: Engine, batches: list[list[Classified]]) -> list[list[dict[
     routed(sessions, *batches)
     with sessions() as session:
         assert backlog(session) == counted(session)
+        for item in session.scalars(select(ItemRow)):  # history alone is promised nothing
+            past = bool(item.flags & FLAG_HISTORY)
+            assert (item.due_at is None, item.target == "", item.target_s == 0) == (past,) * 3
+            assert not past or item.state not in ("queued", "assigned")
         threads = {row.id: row.thread for row in session.scalars(select(ItemRow))}
         return [
             sorted((_by_thread(row, threads) for row in all_rows(session, table)), key=repr)
