@@ -76,6 +76,7 @@ class Copy:
 _TIMES: Mapping[str, Column] = dict.fromkeys(
     (
         "published_at",
+        "received_at",
         "collected_at",
         "stored_at",
         "clock_started_at",

@@ -100,7 +100,9 @@ class BlueskySource:
         return ("posts",)
 
     def poll(self, part: str, cursor: Cursor | None) -> Batch:
-        return ascend(cursor, self._fetch, where="bluesky posts", slack=self._slack)
+        # It begins live, and the stream's own time dates each post: no history can come.
+        where = "bluesky posts"
+        return ascend(cursor, self._fetch, where=where, since=None, slack=self._slack)
 
     def close(self) -> None:
         if self._stream:

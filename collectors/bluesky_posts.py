@@ -94,8 +94,8 @@ def parse(commit: Mapping[str, Any]) -> Post:
     """A post made, changed or deleted. Raises KeyError and the like.
 
     A record's own time is its author's word: it is believed only where it is not later than
-    the server's (the AppView does the same), nor absurd. `address` holds what a reply must
-    point at.
+    the server's (the AppView does the same), nor absurd. The server's own time is the receipt,
+    since that word may be years old. `address` holds what a reply must point at.
     """
     did, rkey, at = str(commit["did"]), str(commit["rkey"]), commit["at"]
     uri = f"at://{did}/{POSTS}/{rkey}"
@@ -124,6 +124,8 @@ def parse(commit: Mapping[str, Any]) -> Post:
             "root_uri": root["uri"],
             "root_cid": root["cid"],
         },
+        received_at=at,
+        edited_at=at if op is Op.EDIT else None,
     )
 
 

@@ -88,6 +88,8 @@ def plain(post: Post, now: datetime) -> bool:
             and 0 <= author.reach <= _REACH_LIMIT
             and 0 <= post.revision <= TOMBSTONE
             and EARLIEST <= post.published_at <= now + _AHEAD
+            and (post.received_at is None or EARLIEST <= post.received_at <= now + _AHEAD)
+            and (post.edited_at is None or EARLIEST <= post.edited_at <= now + _AHEAD)
         )
     except (TypeError, AttributeError, UnicodeEncodeError):  # no text, or a strange one
         return False
@@ -120,8 +122,12 @@ def closer_look(post: Post, now: datetime) -> str:
         found.append("native_id")
     if len(post.address) > _ADDRESS_LIMIT:
         found.append("address")
-    if not EARLIEST <= post.published_at <= now + _AHEAD:
-        found.append("published_at")
+    times = {
+        "published_at": post.published_at,
+        "received_at": post.received_at,
+        "edited_at": post.edited_at,
+    }
+    found += [name for name, time in times.items() if time and not EARLIEST <= time <= now + _AHEAD]
     return f"out of bounds: {', '.join(found)}" if found else ""
 
 

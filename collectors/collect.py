@@ -24,7 +24,7 @@ from collectors.addressed import IN_THREAD, is_addressed
 from collectors.bounds import clean_id, clean_reason, sound
 from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
 from collectors.matching import Matcher
-from collectors.receipts import Receipt, known_threads, write_receipts
+from collectors.receipts import Receipt, headers_of, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
 from earshot.crash_points import passed
 from earshot.db import Sessions, readers_of
@@ -113,7 +113,7 @@ class Collector:
         mentions = self._mentions(self._with_erasures(batch.posts), now)
         for mention in mentions:
             self.producer.send(
-                MENTIONS.name, MENTIONS.key(mention), MENTIONS.encode(mention), _headers(mention)
+                MENTIONS.name, MENTIONS.key(mention), MENTIONS.encode(mention), headers_of(mention)
             )
         receipts = [
             Receipt(mention_id=m.id, revision=m.revision, thread=m.thread) for m in mentions
@@ -231,6 +231,9 @@ class Collector:
             reply_bar=post.reply_bar,
             addressed=is_addressed(post, queries, terms, self.source.account),
             address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
+            received_at=post.received_at,
+            edited_at=post.edited_at,
+            history=post.history,
         )
 
     def _is_ours(self, post: Post) -> bool:
@@ -313,16 +316,6 @@ class Collector:
             "why": {"reason": why} if why else None,
         }
         record(session, self.brand, now, "role:collect", kind, [event])
-
-
-def _headers(mention: Mention) -> dict[str, str]:
-    """What the ledger needs of a record that turns out to be unreadable."""
-    return {
-        "brand": mention.brand,
-        "source": mention.source,
-        "mention": mention.id,
-        "revision": str(mention.revision),
-    }
 
 
 def run(

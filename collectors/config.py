@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar
 
 import msgspec
+
+from collectors.bounds import EARLIEST
+
+Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
+
+FIRST_DAYS: Days = 2.0
+"""How far back a first connection takes posts as work, where `first_days` says nothing else."""
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +31,11 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return f"{type(self).__name__}({', '.join(shown)})"
 
     __str__ = __repr__
+
+
+def first_stretch(first_days: float, now: datetime) -> datetime:
+    """Where the stretch that a first connection takes as work begins. UTC."""
+    return max(EARLIEST, now - timedelta(days=first_days))
 
 
 def require(config: SourceConfig, *names: str) -> None:

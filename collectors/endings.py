@@ -17,7 +17,7 @@ from collectors.outbox import ACTOR, Claim, settle
 from earshot import lifecycle, rollups
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import Change
-from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
+from earshot.tables import FLAG_HISTORY, AssignmentRow, ItemRow, MentionRow, ReplyRow
 
 _RACES = 3
 
@@ -68,6 +68,7 @@ def confirmed(
             started_at=item.clock_started_at,
             due_at=item.due_at,
             stopped_at=min(seen_at, now),
+            history=bool(item.flags & FLAG_HISTORY),
             person_id=reply.person_id,
         ),
     )
@@ -93,13 +94,13 @@ def _reopen_if_written_since(
     answered = session.get(MentionRow, (held.brand, held.mention_id))
     unheard = MentionRow.stored_at > (reply.first_attempt_at or now)
     if answered is not None:
-        unheard &= MentionRow.published_at > answered.published_at
+        unheard &= MentionRow.arrived_at > answered.arrived_at
     since = session.scalar(
-        select(func.min(MentionRow.published_at)).where(
+        select(func.min(MentionRow.arrived_at)).where(
             MentionRow.item_id == held.item_id,
             MentionRow.id != held.mention_id,
             MentionRow.author_id == item.author_id,
-            or_(MentionRow.published_at > (reply.sent_at or now), unheard),
+            or_(MentionRow.arrived_at > (reply.sent_at or now), unheard),
             MentionRow.deleted.is_(False),
         )
     )
@@ -108,7 +109,7 @@ def _reopen_if_written_since(
     columns = {
         "clock_started_at": since,
         "due_at": since + timedelta(seconds=item.target_s) if item.target_s else None,
-        "target": "next",
+        "target": "next" if item.target_s else "",
         "reopened": item.reopened + 1,
     }
     why = {"reason": "the author wrote again while the answer was on its way"}

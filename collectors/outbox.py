@@ -149,7 +149,7 @@ def context_of(session: Session, held: Claim) -> Context:
         MentionRow.item_id == held.item_id,
         MentionRow.author_id == mention.author_id,
         MentionRow.id != mention.id,
-        MentionRow.published_at > mention.published_at,
+        MentionRow.arrived_at > mention.arrived_at,
         MentionRow.stored_at
         > select(ReplyRow.created_at).where(ReplyRow.id == held.id).scalar_subquery(),
         MentionRow.deleted.is_(False),

@@ -1,4 +1,4 @@
-"""SQL of receipts: what was collected, written with the cursor that covers it."""
+"""Receipts: what was collected, written with the cursor that covers it, and its SQL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from earshot import db
+from earshot.domain import Mention
 from earshot.tables import ReceiptRow
 
 
@@ -19,6 +20,16 @@ class Receipt(NamedTuple):
     mention_id: str
     revision: int
     thread: str
+
+
+def headers_of(mention: Mention) -> dict[str, str]:
+    """What the ledger needs of a record that turns out to be unreadable."""
+    return {
+        "brand": mention.brand,
+        "source": mention.source,
+        "mention": mention.id,
+        "revision": str(mention.revision),
+    }
 
 
 _COLUMNS = "(brand, source, day, mention_id, revision, thread)"

@@ -6,7 +6,8 @@ The file holds one post per line, as JSON with the fields of `collectors.source.
     {"native_id": "1", "thread": "1", "author": {"id": "u1", "name": "Ana"},
      "text": "It fails", "url": "", "published_at": "2026-03-02T12:00:00Z"}
 
-It may grow while it is read. Nothing can be answered there.
+It may grow while it is read. Nothing can be answered there. Its posts are work only as far as
+`first_days` before the first read: old data taken in are history, for which nothing is promised.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import msgspec
 from msgspec.structs import replace
 
 from collectors.bounds import RAW_LIMIT, clean_name, clean_text, clean_url, utc_now
-from collectors.config import SourceConfig, require
+from collectors.config import FIRST_DAYS, Days, SourceConfig, first_stretch, require
 from collectors.resume import Place, Row, Stretch, ascend
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
 
@@ -41,6 +42,7 @@ class RecordedConfig(SourceConfig, frozen=True, kw_only=True):
     path: str
     speed: float = 0.0
     everything: bool = False
+    first_days: Days = FIRST_DAYS
 
     def __post_init__(self) -> None:
         require(self, "path")
@@ -66,6 +68,7 @@ class RecordedSource:
         self.account = ""
         self._path = Path(config.path)
         self._speed = config.speed
+        self._first_days = config.first_days
         self._now = now
         self._ticks_s = ticks_s
         self._begun_s = ticks_s()
@@ -75,7 +78,8 @@ class RecordedSource:
         return ("file",)
 
     def poll(self, part: str, cursor: Cursor | None) -> Batch:
-        return ascend(cursor, self._fetch, where=f"recorded {self._path.name}")
+        since = first_stretch(self._first_days, self._now())
+        return ascend(cursor, self._fetch, where=f"recorded {self._path.name}", since=since)
 
     def close(self) -> None:
         """Nothing is held between polls."""
@@ -101,19 +105,21 @@ class RecordedSource:
         identity = hashlib.blake2b(file.readline(_IDENTITY), digest_size=8).hexdigest()
         size = file.seek(0, 2)
         epoch, start, gap = f"{identity}.0", 0, None
-        if place is not None:
-            before, _, cuts = place.epoch.partition(".")
-            if before == identity and place.position <= size:
-                epoch, start = place.epoch, place.position
-            elif place.position:
-                gap = Gap(reason=f"{self._path.name} was replaced or cut: reading from its start")
-                # An epoch of its own, so that no row counts as already read.
-                epoch = f"{identity}.{int(cuts) + 1}"
+        if place is None:
+            here = Place(epoch=epoch, position=0, at=self._now())
+            return Stretch(rows=(), place=here, more=True)
+        before, _, cuts = place.epoch.partition(".")
+        if before == identity and place.position <= size:
+            epoch, start = place.epoch, place.position
+        elif place.position:
+            gap = Gap(reason=f"{self._path.name} was replaced or cut: reading from its start")
+            # An epoch of its own, so that no row counts as already read.
+            epoch = f"{identity}.{int(cuts) + 1}"
         file.seek(start)
         rows, end = _lines(file, start, self._due())
         self._given += len(rows)
         found = [row.found.published_at for _, row in rows if isinstance(row.found, Post)]
-        at = found[-1] if found else (place.at if place else self._now())
+        at = found[-1] if found else place.at
         place = Place(epoch=epoch, position=end, at=at)
         return Stretch(rows=rows, place=place, more=len(rows) >= _BATCH, gap=gap)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from praw.exceptions import PRAWException, RedditAPIException
@@ -18,6 +19,8 @@ from prawcore.exceptions import (
 
 from collectors import reddit_posts
 from collectors.allowance import Allowances
+from collectors.bounds import utc_now
+from collectors.config import first_stretch
 from collectors.reddit_client import RedditConfig, Unanswered, connect, explain, patience_s, reading
 from collectors.resume import Page, walk_back
 from collectors.source import (
@@ -35,6 +38,8 @@ from collectors.source import (
 from collectors.transport import MISREAD, PlatformSession, never_sent
 
 _PAGE = 100
+_LISTED = 800
+"""So many rows may be a whole listing, when removed ones are left out of it."""
 _LIMITS = (Limit(name="client", requests=100, per_s=60.0),)
 _WINDOW_S = 600.0
 _CODE = re.compile(r"[A-Z0-9_]{1,60}")
@@ -51,8 +56,10 @@ class RedditSource:
     keeps_history = True
     limits: Sequence[Limit] = _LIMITS
 
-    def __init__(self, config: RedditConfig) -> None:
+    def __init__(self, config: RedditConfig, now: Callable[[], datetime] = utc_now) -> None:
         self.everything = config.inbox
+        self._first_days = config.first_days
+        self._now = now
         self.account = config.username
         self.poll_every_s = config.poll_every_s
         joined = "+".join(config.subreddits)
@@ -77,7 +84,14 @@ class RedditSource:
 
         # Listings hold about a thousand things. Removed ones are left out of that, so an
         # end after a full page or more may be where Reddit cut it off.
-        return walk_back(cursor, page, where=f"reddit {part}", window=_PAGE)
+        return walk_back(
+            cursor,
+            page,
+            where=f"reddit {part}",
+            since=first_stretch(self._first_days, self._now()),
+            window=_PAGE,
+            listed=_LISTED,
+        )
 
     def close(self) -> None:
         self._session.close()

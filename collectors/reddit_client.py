@@ -27,7 +27,7 @@ from prawcore.exceptions import (
 )
 
 from collectors.bounds import utc_now
-from collectors.config import SourceConfig, require
+from collectors.config import FIRST_DAYS, Days, SourceConfig, require
 from collectors.source import PlatformError
 from collectors.transport import MISREAD, retry_after_s
 
@@ -55,6 +55,7 @@ class RedditConfig(SourceConfig, frozen=True, kw_only=True):
     subreddits: tuple[str, ...] = ()
     inbox: bool = False
     endpoint: str = ""
+    first_days: Days = FIRST_DAYS
     poll_every_s: float = 15.0
     timeout_s: float = 16.0
 

@@ -62,7 +62,15 @@ def parse(thing: Mapping[str, Any]) -> Post:
         reply_bar=bar,
         addressed=bool(thing.get("dest")),  # what came to our inbox names us as its destination
         address={"thing": name},
+        # `created_utc` is Reddit's own time: there is no claim to hold a receipt against.
+        edited_at=_edited_at(thing) if op is Op.EDIT else None,
     )
+
+
+def _edited_at(thing: Mapping[str, Any]) -> datetime | None:
+    """When Reddit took the edit in; None for one of before 2011, which only says that it was."""
+    edited = thing["edited"]
+    return None if edited is True else datetime.fromtimestamp(edited, UTC)
 
 
 def _revision(thing: Mapping[str, Any]) -> tuple[Op, int]:

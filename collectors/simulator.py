@@ -146,6 +146,7 @@ class Simulator:
             text=said.text,
             url=url(name),
             published_at=_published(said, index, timeline),
+            edited_at=timeline.moment(index) if said.op is Op.EDIT else None,
             op=said.op,
             revision=said.revision,
             parent=world_id(seed, part, said.parent) if said.parent >= 0 else "",

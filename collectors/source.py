@@ -45,6 +45,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     """A platform's post, parsed and not yet matched. Fields as in `earshot.domain.Mention`.
 
     `addressed` is True where the platform itself says that the post speaks to our account.
+    A source sets `received_at` where `published_at` is only the author's word, and `edited_at`
+    for an edit; `history` is for `collectors.resume` to set.
 
     A deletion has `op=Op.DELETE`, `revision=TOMBSTONE`, no text, and may not know its thread
     (empty): the shell fills it in from what was collected before.
@@ -64,9 +66,22 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     reply_bar: str = ""
     addressed: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
+    received_at: datetime | None = None
+    edited_at: datetime | None = None
+    history: bool = False
 
     def __post_init__(self) -> None:
         aware(self.published_at, "published_at")
+        if self.received_at is not None:
+            aware(self.received_at, "received_at")
+        if self.edited_at is not None:
+            aware(self.edited_at, "edited_at")
+
+    @property
+    def newest_at(self) -> datetime:
+        """When the platform last took something of it in, as far as is known. UTC."""
+        times = (self.published_at, self.received_at, self.edited_at)
+        return max(time for time in times if time is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +141,11 @@ class Source(Protocol):
         """The independent streams of this source, each with its own cursor."""
 
     def poll(self, part: str, cursor: Cursor | None) -> Batch:
-        """What came after `cursor` (None: the very first poll)."""
+        """What came after `cursor`.
+
+        None is the very first poll. Where a platform keeps a history, that poll gives no posts:
+        it names in its cursor where the first stretch begins, and the next one reads.
+        """
 
     def close(self) -> None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -13,7 +13,8 @@ import tweepy
 from collectors import x_posts
 from collectors.allowance import Allowances
 from collectors.bounds import utc_now
-from collectors.resume import Page, walk_back
+from collectors.config import first_stretch
+from collectors.resume import Page, read_ring, walk_back
 from collectors.source import (
     Answer,
     Batch,
@@ -35,6 +36,9 @@ _OVERLAP = 10
 """How far below the newest known id we ask again: X indexes some posts late."""
 _REACH = timedelta(days=7)
 _MARGIN = timedelta(minutes=5)
+_EARLIEST = datetime(2010, 11, 6, tzinfo=UTC)
+"""The earliest `start_time` of a timeline; a search takes none of more than seven days ago."""
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _MENTIONS_KEPT = 800
 """X's mentions timeline ends there; a walk that comes near it may have been cut off."""
 _NEVER_CUT = 10**9
@@ -77,12 +81,19 @@ class XSource:
     def poll(self, part: str, cursor: Cursor | None) -> Batch:
         searching = self._config.mode == "search"
         window = _NEVER_CUT if searching else _MENTIONS_KEPT - _PAGE
-        return walk_back(cursor, self._page, where=f"x {part}", window=window)
+        where = f"x {part}"
+        ring = read_ring(cursor, where)
+
+        def page(token: str | None, seen: Sequence[str]) -> Page:
+            return self._page(token, seen, ring.since if ring else None)
+
+        since = first_stretch(self._config.first_days, self._now())
+        return walk_back(cursor, page, where=where, since=since, window=window)
 
     def close(self) -> None:
         self._session.close()
 
-    def _page(self, token: str | None, seen: Sequence[str]) -> Page:
+    def _page(self, token: str | None, seen: Sequence[str], first: datetime | None) -> Page:
         # The token of a page belongs to its query: a walk that began with a start time
         # must go on with it.
         start, _, page_token = (token or "").rpartition("|")
@@ -91,6 +102,9 @@ class XSource:
             since = {"start_time": start}
         elif seen:
             since = {"since_id": min(sorted(map(int, seen))[-_OVERLAP:])}
+        elif first:  # nothing is known yet: what is older than the first stretch costs nothing
+            start = self._as_far_as(first)
+            since = {"start_time": start}
         with reading(self._config.mode, self._now):
             try:
                 return self._ask(since, page_token, start)
@@ -102,7 +116,7 @@ class XSource:
     def _restart(self, since_id: int) -> Page:
         """Go on as far back as X allows, where it no longer knows `since_id` (HTTP 400)."""
         floor = self._now() - _REACH + _MARGIN
-        start = floor.strftime("%Y-%m-%dT%H:%M:%SZ")
+        start = floor.strftime(_TIME)
         page = self._ask({"start_time": start}, "", start)
         gap = Gap(
             reason="X keeps seven days for search, and we were away for longer",
@@ -110,6 +124,12 @@ class XSource:
             until=floor,
         )
         return Page(rows=page.rows, next=page.next, gap=gap)
+
+    def _as_far_as(self, first: datetime) -> str:
+        """`first` as X writes a time, or the earliest that X takes instead."""
+        searching = self._config.mode == "search"
+        earliest = self._now() - _REACH + _MARGIN if searching else _EARLIEST
+        return max(first, earliest).strftime(_TIME)
 
     def _ask(self, since: Mapping[str, Any], page_token: str, start: str) -> Page:
         params: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import requests
 import tweepy
 
-from collectors.config import SourceConfig, require
+from collectors.config import FIRST_DAYS, Days, SourceConfig, require
 from collectors.source import PlatformError
 from collectors.transport import MISREAD, PlatformSession, RelayAdapter, retry_after_s
 from collectors.x_posts import Account
@@ -44,6 +44,7 @@ class XConfig(SourceConfig, frozen=True, kw_only=True):
     access_token: str = ""
     access_token_secret: str = ""
     endpoint: str = "https://api.twitter.com"
+    first_days: Days = FIRST_DAYS
     poll_every_s: float = 30.0
     timeout_s: float = 30.0
 

@@ -33,6 +33,8 @@ EXPANSIONS = ["author_id", "referenced_tweets.id"]
 
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 _SNOWFLAKE_SHIFT = 22
+_FIRST_SNOWFLAKE = 29_700_859_247
+"""Before November 2010 ids were counted, and hold no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,14 @@ def time_of(post_id: str) -> datetime:
     """When a post with this id was made: X's ids hold the time in milliseconds."""
     milliseconds = (int(post_id) >> _SNOWFLAKE_SHIFT) + _SNOWFLAKE_EPOCH_MS
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def receipt(post_id: str) -> datetime | None:
+    """When X took a post in, by the time in its id; None for an id that holds no time."""
+    try:
+        return time_of(post_id) if int(post_id) >= _FIRST_SNOWFLAKE else None
+    except (OverflowError, ValueError, OSError):  # not a number, or none of this age
+        return None
 
 
 def rows(answer: Mapping[str, Any], us: Account) -> list[Row]:
@@ -94,6 +104,8 @@ def parse(
         reply_bar=bar,
         addressed=not bar,  # X lets an app answer those alone who named or quoted the account
         address={"tweet": raw["id"]},
+        received_at=receipt(history[0]),
+        edited_at=receipt(raw["id"]) if revision else None,
     )
 
 

@@ -19,11 +19,13 @@ def open_items(
     team: str = "",
     sentiment: str = "",
     flag: int = 0,
+    without: int = 0,
     slots: tuple[int | None, int | None] = (None, None),
 ) -> int:
-    """How many items of the brand stand in `states`; `flag` asks for a bit of `flags`.
+    """How many items of the brand stand in `states`.
 
-    `slots` are the first slot and the one after the last in which the clock started.
+    `flag` asks for a bit of `flags`, `without` for the absence of one. `slots` are the first
+    slot and the one after the last in which the clock started.
     """
     question = select(func.coalesce(func.sum(BacklogRow.n), 0)).where(
         BacklogRow.brand == brand, BacklogRow.state.in_(states)
@@ -34,6 +36,8 @@ def open_items(
         question = question.where(BacklogRow.sentiment == sentiment)
     if flag:
         question = question.where(BacklogRow.flags.op("&")(flag) != 0)
+    if without:
+        question = question.where(BacklogRow.flags.op("&")(without) == 0)
     first, end = slots
     if first is not None:
         question = question.where(BacklogRow.slot >= first)

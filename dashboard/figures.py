@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from earshot.histogram import bucket, merge, quantile_with_waiting, representative
 from earshot.lifecycle import OPEN, slot_of
-from earshot.tables import SLOT_S, BacklogRow, ClockRow, ResponseRow
+from earshot.tables import FLAG_HISTORY, SLOT_S, BacklogRow, ClockRow, ResponseRow
 
 FEWEST = 20
 """Below so many items there is no percentile: one item would move it."""
@@ -123,10 +123,14 @@ class Backlog:
 
 
 def backlog(session: Session, brand: str) -> Backlog:
-    """What is open now."""
+    """What is open now and was promised an answer: history has an age, and nobody's delay."""
     rows = session.execute(
         select(BacklogRow.team, BacklogRow.slot, func.sum(BacklogRow.n))
-        .where(BacklogRow.brand == brand, BacklogRow.state.in_(sorted(OPEN)))
+        .where(
+            BacklogRow.brand == brand,
+            BacklogRow.state.in_(sorted(OPEN)),
+            BacklogRow.flags.op("&")(FLAG_HISTORY) == 0,
+        )
         .group_by(BacklogRow.team, BacklogRow.slot)
     )
     return Backlog({(team, slot): int(n) for team, slot, n in rows if n})

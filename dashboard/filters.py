@@ -16,7 +16,7 @@ LIMIT = 200
 MOST_WORDS = 8
 
 FIELDS = ("topic", "sentiment", "channel", "lang", "team", "source")
-IS = ("unsure", "high-reach", "vip", "reopened", "unassigned", "mine")
+IS = ("unsure", "high-reach", "vip", "history", "reopened", "unassigned", "mine")
 
 _TOKEN = re.compile(r'(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))')
 

@@ -6,6 +6,7 @@ from datetime import date
 from urllib.parse import urlencode
 
 from dashboard.figures import FIRST, SLOTS_A_DAY, first_slot
+from dashboard.item_questions import PROMISED
 
 
 def items(**asked: object) -> str:
@@ -26,5 +27,8 @@ def waiting(first: date, last: date) -> str:
 
 
 def open_items(**more: object) -> str:
-    """Everything that somebody still waits for."""
-    return items(state="open", **more)
+    """Everything that was promised an answer and waits for it: what the board counts as open.
+
+    A question of due times needs no more: history has none.
+    """
+    return items(state="open", flag="" if "due" in more else PROMISED, **more)

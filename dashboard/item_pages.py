@@ -20,13 +20,18 @@ from dashboard.desk import Viewer
 from dashboard.filters import Filter
 from dashboard.numbers import column_number
 from earshot.domain import ItemState
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP, ItemRow
+from earshot.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP, ItemRow
 
 SCAN = 5_000
 SIZE = 50
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FLAGS = {"unsure": FLAG_UNSURE, "high-reach": FLAG_HIGH_REACH, "vip": FLAG_VIP}
+_FLAGS = {
+    "unsure": FLAG_UNSURE,
+    "high-reach": FLAG_HIGH_REACH,
+    "vip": FLAG_VIP,
+    "history": FLAG_HISTORY,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,7 @@ class Conditions:
         self._person = who.person_id if who else None
         self._equal = {name: value for name, value in equal.items() if value}
         self.flag = 0
+        self.without = 0
         self.slots: tuple[int | None, int | None] = (None, None)
         self.due: tuple[Level, datetime] | None = None
 
@@ -138,6 +144,8 @@ class Conditions:
         found: list[ColumnElement[bool]] = []
         if self.flag:
             found.append(item.flags.op("&")(self.flag) != 0)
+        if self.without:
+            found.append(item.flags.op("&")(self.without) == 0)
         first, end = self.slots
         if first is not None:
             found.append(item.slot >= first)

@@ -4,7 +4,8 @@ Every number of the board is a link with these parameters, and the list behind i
 from the same roll-up:
 
 * open items, counted from `backlog`: `state` (repeatable; `open` for all open states), `team`,
-  `sentiment`, `flag` (`high-reach`, `unsure`, `vip`), `slot_from` and `slot_to` (slots of
+  `sentiment`, `flag` (`high-reach`, `unsure`, `vip`, `history`, and `promised` for what is no
+  history), `slot_from` and `slot_to` (slots of
   300 s in which the clock started; the second is the first one not meant);
   `due` (`overdue` or `risk`) is counted from the index of due times, since it changes by
   time passing;
@@ -25,9 +26,17 @@ from datetime import date
 from dashboard.deadlines import Level
 from earshot.domain import ItemState
 from earshot.lifecycle import OPEN
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP
+from earshot.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP
 
-FLAGS = {"high-reach": FLAG_HIGH_REACH, "unsure": FLAG_UNSURE, "vip": FLAG_VIP}
+FLAGS = {
+    "high-reach": FLAG_HIGH_REACH,
+    "unsure": FLAG_UNSURE,
+    "vip": FLAG_VIP,
+    "history": FLAG_HISTORY,
+}
+PROMISED = "promised"
+WITHOUT = {PROMISED: FLAG_HISTORY}
+"""Marks that ask for the absence of a flag."""
 DUE = (Level.OVERDUE, Level.RISK)
 METRICS = ("first", "next", "resolution")
 TEXT_LIMIT = 200
@@ -58,6 +67,10 @@ class Question:
     @property
     def flag_bit(self) -> int:
         return FLAGS.get(self.flag, 0)
+
+    @property
+    def without_bit(self) -> int:
+        return WITHOUT.get(self.flag, 0)
 
     @property
     def of_clocks(self) -> bool:
@@ -91,7 +104,7 @@ def question(values: Mapping[str, str], states: list[str]) -> Question:
     text = {name: values.get(name, "")[:TEXT_LIMIT] for name in _TEXTS}
     if text["metric"] not in METRICS:
         text["metric"] = ""
-    if text["flag"] not in FLAGS:
+    if text["flag"] not in FLAGS | WITHOUT:
         text["flag"] = ""
     if text["due"] not in DUE:
         text["due"] = ""

@@ -15,7 +15,7 @@ from dashboard.deadlines import Level
 from dashboard.desk import desk, viewer
 from dashboard.filters import parse
 from dashboard.item_pages import Conditions, ItemLine, Key
-from dashboard.item_questions import FLAGS, Question, question
+from dashboard.item_questions import FLAGS, WITHOUT, Question, question
 from dashboard.numbers import column_number
 from dashboard.permissions import Permission, needs
 from earshot import lifecycle
@@ -61,7 +61,7 @@ def _conditions(asked: Question) -> Conditions:
         platform=asked.platform,
         source=asked.source,
     )
-    found.flag = asked.flag_bit
+    found.flag, found.without = asked.flag_bit, asked.without_bit
     found.slots = (asked.slot_from, asked.slot_to)
     if asked.due:
         found.due = (Level(asked.due), desk().clock())
@@ -83,6 +83,7 @@ def _count(session: Session, asked: Question) -> int | None:
         team=asked.team,
         sentiment=asked.sentiment,
         flag=asked.flag_bit,
+        without=asked.without_bit,
         slots=(asked.slot_from, asked.slot_to),
     )
 
@@ -118,7 +119,7 @@ def explore() -> str:
             states=list(ItemState),
             open_states=lifecycle.OPEN,
             sentiments=list(Sentiment),
-            flags=list(FLAGS),
+            flags=[*FLAGS, *WITHOUT],
             problems=parse(asked.q).problems,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -16,6 +16,8 @@ from earshot.domain import ReplyState
 from earshot.tables import ItemRow, MentionRow, ReplyRow
 
 POSTS = 100
+DATED_BACK = timedelta(minutes=10)
+"""By so much may a post's own date lie before the platform had it: clocks differ, phones wait."""
 HISTORY = 10
 
 _NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
@@ -23,7 +25,11 @@ _NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A post of theirs in the thread."""
+    """A post of theirs in the thread.
+
+    `at` is when it arrived; `dated` is the date that its author gave it instead, if that is long
+    before.
+    """
 
     mention_id: str
     revision: int
@@ -38,6 +44,7 @@ class Post:
     can_reply: bool
     reply_bar: str
     newest: bool
+    dated: datetime | None
     classification: dict[str, Any]
 
 
@@ -80,7 +87,7 @@ def conversation(session: Session, brand: str, item_id: int) -> list[Post | OurR
     mentions = session.scalars(
         select(MentionRow)
         .where(MentionRow.item_id == item_id, MentionRow.brand == brand)
-        .order_by(MentionRow.published_at.desc(), MentionRow.id.desc())
+        .order_by(MentionRow.arrived_at.desc(), MentionRow.id.desc())
         .limit(POSTS)
     ).all()
     replies = session.scalars(
@@ -105,7 +112,7 @@ def _post(mention: MentionRow, *, newest: bool) -> Post:
     return Post(
         mention_id=mention.id,
         revision=mention.revision,
-        at=mention.published_at,
+        at=mention.arrived_at,
         author=mention.author_name or mention.author_handle or mention.author_id,
         handle=mention.author_handle,
         text=mention.text,
@@ -116,8 +123,14 @@ def _post(mention: MentionRow, *, newest: bool) -> Post:
         can_reply=mention.can_reply,
         reply_bar=mention.reply_bar,
         newest=newest,
+        dated=_dated_back(mention),
         classification=mention.classification,
     )
+
+
+def _dated_back(mention: MentionRow) -> datetime | None:
+    early = mention.arrived_at - mention.published_at > DATED_BACK
+    return mention.published_at if early else None
 
 
 def _lang(classification: dict[str, Any]) -> str:

@@ -120,6 +120,12 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     of a thread). `can_reply` is the platform's verdict, with `reply_bar` its reason when it
     is False. `addressed` says that the post speaks to the brand: it names the brand's account
     or answers it. `address` is what the platform's responder needs to answer, as flat strings.
+
+    `published_at` is what the post says of itself; on some platforms its author sets it freely.
+    `received_at` is when the platform took the post in, by its own clock (None: `published_at`
+    is the platform's time already). `edited_at` is when it took this edit in, where it says so.
+    `history` marks what is older than its source's first connection takes as work: nothing is
+    promised for it. All times are UTC.
     """
 
     brand: str
@@ -142,10 +148,23 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reply_bar: str = ""
     addressed: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
+    received_at: datetime | None = None
+    edited_at: datetime | None = None
+    history: bool = False
 
     def __post_init__(self) -> None:
         aware(self.published_at, "published_at")
         aware(self.collected_at, "collected_at")
+        if self.received_at is not None:
+            aware(self.received_at, "received_at")
+        if self.edited_at is not None:
+            aware(self.edited_at, "edited_at")
+
+    @property
+    def arrived_at(self) -> datetime:
+        """When a promise may start: the later of the claimed time and the platform's. UTC."""
+        received = self.received_at
+        return self.published_at if received is None else max(self.published_at, received)
 
     @property
     def id(self) -> str:

@@ -112,13 +112,18 @@ class ClosedClock:
     due_at: datetime | None
     stopped_at: datetime
     person_id: int | None = None
+    history: bool = False
+    """True where nothing was promised, so that nothing was kept or missed."""
 
 
 def close_clock(session: Session, clock: ClosedClock) -> bool:
-    """Count a closed clock once; False when it had been counted before.
+    """Count a closed clock once; False when it had been counted before, or is of history.
 
-    The promise is kept when the clock stopped at its due time or before, or had none.
+    The promise is kept when the clock stopped at its due time or before, or had none. What is
+    older than its source's first days is not counted: its age is nobody's response time.
     """
+    if clock.history:
+        return False
     day = clock.started_at.date().isoformat()
     number = bucket((clock.stopped_at - clock.started_at).total_seconds())
     met = clock.due_at is None or clock.stopped_at <= clock.due_at

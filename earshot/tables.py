@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -24,10 +25,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    case,
 )
 from sqlalchemy import (
     text as sql,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
@@ -215,6 +218,9 @@ class MentionRow(Table):
     text: Mapped[str] = mapped_column(Text)
     url: Mapped[str] = mapped_column(Text)
     published_at: Mapped[datetime]
+    received_at: Mapped[datetime | None] = mapped_column(
+        comment="by the platform; null: published_at is its own time"
+    )
     collected_at: Mapped[datetime]
     stored_at: Mapped[datetime]
     revision: Mapped[int] = mapped_column(BigInteger)
@@ -230,6 +236,18 @@ class MentionRow(Table):
         Index(None, "brand", "platform", "author_id", "published_at"),
         {"sqlite_with_rowid": False},
     )
+
+    @hybrid_property
+    def arrived_at(self) -> datetime:
+        """As `earshot.domain.Mention.arrived_at`."""
+        received = self.received_at
+        return self.published_at if received is None else max(self.published_at, received)
+
+    @arrived_at.inplace.expression
+    @classmethod
+    def _arrived_at(cls) -> ColumnElement[datetime]:
+        later = cls.received_at > cls.published_at
+        return case((later, cls.received_at), else_=cls.published_at)
 
 
 class RevisionRow(Table):
@@ -361,6 +379,8 @@ SLOT_S = 300
 FLAG_HIGH_REACH = 1
 FLAG_UNSURE = 2
 FLAG_VIP = 4
+FLAG_HISTORY = 8
+"""Nothing is promised: it is older than its source's first connection takes as work."""
 
 
 class AssignmentRow(Table):

@@ -5,18 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 
 from earshot.domain import ItemState
-from earshot.tables import FLAG_UNSURE
+from earshot.tables import FLAG_HISTORY, FLAG_UNSURE
 from router import rows
 from router.policy import Do, Intake, Policy
 from router.rows import STATE, Row
 
 
-def more_urgent(policy: Policy, intake: Intake, item: Row, published: datetime) -> Row:
-    """What a further mention changes of an open item: it can only become more urgent."""
-    clock = min(item["clock_started_at"], published)
+def more_urgent(policy: Policy, intake: Intake, item: Row, asked: datetime) -> Row:
+    """What is said at `asked` changes of an open item: it can only become more urgent.
+
+    The first word of now in a thread of history is the first for which something is promised.
+    """
+    clock = min(item["clock_started_at"], asked)
     name = item["target"] or "first"
     columns: Row = {}
-    if intake.weight > item["weight"]:
+    wakes = bool(item["flags"] & ~intake.flags & FLAG_HISTORY)
+    if wakes:
+        columns = {"priority": intake.priority, "weight": intake.weight}
+        columns |= rows.promise(policy, intake, _next_or_first(item), asked)
+    elif intake.weight > item["weight"]:
         columns = {"priority": intake.priority, "weight": intake.weight}
         columns |= rows.promise(policy, intake, name, clock)
     elif clock < item["clock_started_at"]:
@@ -24,6 +31,8 @@ def more_urgent(policy: Policy, intake: Intake, item: Row, published: datetime) 
     if columns and item["due_at"] is not None:
         columns["due_at"] = min(columns["due_at"], item["due_at"])
     columns["flags"] = (item["flags"] | intake.flags) & ~FLAG_UNSURE
+    if wakes:
+        columns["flags"] &= ~FLAG_HISTORY
     if intake.do is Do.TRIAGE:
         columns["flags"] |= item["flags"] & FLAG_UNSURE
     return columns
@@ -37,13 +46,22 @@ def reopened(policy: Policy, intake: Intake, item: Row, start: datetime) -> Row:
     return {
         "state_reason": intake.reason,
         **rows.routed(policy, intake),
-        **rows.promise(policy, intake, "next" if item["answered_at"] else "first", start),
+        **rows.promise(policy, intake, _next_or_first(item), start),
         "assignee_id": None,
         "excluded": [],
         "offers": 0,
         "snoozed_until": None,
-        "reopened": item["reopened"] + (1 if item["mentions"] else 0),
+        "reopened": item["reopened"] + came_back(intake, item),
     }
+
+
+def came_back(intake: Intake, item: Row) -> bool:
+    """Whether somebody wrote again: further history of a thread is no return of its author."""
+    return bool(item["mentions"]) and not intake.flags & FLAG_HISTORY
+
+
+def _next_or_first(item: Row) -> str:
+    return "next" if item["answered_at"] else "first"
 
 
 def raised(state: ItemState, intake: Intake) -> ItemState:

@@ -28,8 +28,8 @@ class StoredMention(NamedTuple):
 class Known:
     """What is stored of the mentions and threads of a batch.
 
-    `items` have the columns of their rows, and `newest_at`: when their newest mention was
-    published. `sent` holds (item, native id) of replies that Earshot sent in these threads.
+    `items` have the columns of their rows, and `newest_at`: when their newest mention
+    arrived. `sent` holds (item, native id) of replies that Earshot sent in these threads.
     """
 
     mentions: Mapping[MentionKey, StoredMention]

@@ -7,6 +7,8 @@ The rules, for each mention in turn:
 * the first mention of a thread opens its item, by the brand's policy;
 * a further mention reopens an item that had come to an end, if the policy wants an answer to
   it; in an open one the clock stays with the oldest unanswered post, and priority only rises;
+* a post counts from when it arrived: what its author dates back has no older promise;
+* history opens its item without a promise, and changes nothing of one that is of now;
 * a post of the brand's own account never opens an item: it answers what it follows.
 """
 
@@ -19,10 +21,11 @@ from earshot import lifecycle
 from earshot.domain import TOMBSTONE, Classified, ItemState, Op
 from earshot.lifecycle import OPEN, Change
 from earshot.rollups import ClosedClock
-from router import rows
-from router.follow_up import more_urgent, raised, reopened
+from earshot.tables import FLAG_HISTORY
+from router import history, rows
+from router.follow_up import came_back, more_urgent, raised, reopened
 from router.plan import SEEN_OUTSIDE, Known, MentionKey, Plan, StoredMention
-from router.policy import Do, Policy, decide_intake
+from router.policy import Do, Policy
 from router.rows import ACTOR, STATE, Row
 
 DELETED_UNREAD = "deleted before it was read"
@@ -107,7 +110,7 @@ class _Planner:
             self._follow_up(policy, item, classified)
 
     def _open(self, policy: Policy, classified: Classified, item_key: int) -> None:
-        intake = decide_intake(policy, classified)
+        intake = history.decide(policy, classified)
         end, why = "", rows.grounds(policy, intake, classified)
         if rows.is_own(classified):
             end = OWN
@@ -125,29 +128,31 @@ class _Planner:
             )
         )
         self._items[item["id"]] = item
-        self._newest_at[item["id"]] = classified.mention.published_at
+        self._newest_at[item["id"]] = classified.mention.arrived_at
         self._fresh_items.add(item["id"])
 
     def _follow_up(self, policy: Policy, item: Row, classified: Classified) -> None:
         state = ItemState(item["state"])
-        intake = decide_intake(policy, classified, reopened=state not in OPEN)
+        intake = history.decide(policy, classified, reopened=state not in OPEN)
+        arrived = classified.mention.arrived_at
+        newest = arrived >= self._newest_at[item["id"]]
+        idle = intake.do is Do.DISMISS or history.changes_nothing(intake, item, newest=newest)
         columns: Row = {"mentions": item["mentions"] + 1}
-        published = classified.mention.published_at
-        if published >= self._newest_at[item["id"]]:
+        if newest:
             columns |= rows.labels(classified, intake)
             self._snapshot(item, classified)
         why = rows.grounds(policy, intake, classified)
-        if intake.do is Do.DISMISS:
+        if idle:
             self._change(item, "mention.new", columns, why)
         elif state in OPEN:
-            columns |= more_urgent(policy, intake, item, published)
+            columns |= more_urgent(policy, intake, item, arrived)
             to = raised(state, intake)
             if to is not state:
                 columns |= {"snoozed_until": None, "state_reason": intake.reason}
             self._change(item, "mention.new", columns, why, to=to)
         else:
-            columns |= reopened(policy, intake, item, published)
-            kind = "item.reopened" if item["mentions"] else "mention.new"
+            columns |= reopened(policy, intake, item, arrived)
+            kind = "item.reopened" if came_back(intake, item) else "mention.new"
             self._change(item, kind, columns, why, to=STATE[intake.do])
 
     def _own_post(self, item: Row, classified: Classified) -> None:
@@ -155,10 +160,10 @@ class _Planner:
         if (item["id"], mention.native_id) in self._known.sent:
             return  # ours, sent from here and now collected
         waiting = state in OPEN and state not in LEFT_ALONE
-        if not waiting or mention.published_at < item["clock_started_at"]:
+        if not waiting or mention.arrived_at < item["clock_started_at"]:
             self._note(item, classified, "reply.seen_outside")
             return
-        self.plan.answered.append((self._closed(item, mention.published_at), item["id"]))
+        self.plan.answered.append((self._closed(item, mention.arrived_at), item["id"]))
         to = ItemState.ANSWERED
         if to not in lifecycle.NEXT[state]:
             to = ItemState.CLOSED
@@ -166,7 +171,7 @@ class _Planner:
             "state_reason": SEEN_OUTSIDE,
             "assignee_id": None,
             "snoozed_until": None,
-            "answered_at": item["answered_at"] or mention.published_at,
+            "answered_at": item["answered_at"] or mention.arrived_at,
         }
         why = {"reason": SEEN_OUTSIDE, "mention": mention.id}
         self._change(item, "reply.seen_outside", columns, why, to=to)
@@ -185,17 +190,21 @@ class _Planner:
             self._note(item, classified, "mention.edited")
             return
         state = ItemState(item["state"])
-        intake = decide_intake(policy, classified, reopened=state not in OPEN)
+        intake = history.decide(policy, classified, reopened=state not in OPEN)
+        idle = intake.do is Do.DISMISS or history.changes_nothing(intake, item, newest=True)
         columns = rows.labels(classified, intake)
-        self._snapshot(item, classified)
+        self._patch(item, rows.snapshot(classified))
         why = rows.grounds(policy, intake, classified)
         to = state
-        if intake.do is not Do.DISMISS and state in OPEN:
-            columns |= more_urgent(policy, intake, item, item["clock_started_at"])
+        # Where the platform does not say when it took the edit in, we can only say when we did.
+        edited = mention.edited_at or mention.collected_at
+        if state in OPEN and not idle:
+            asked = edited if item["flags"] & FLAG_HISTORY else item["clock_started_at"]
+            columns |= more_urgent(policy, intake, item, asked)
             to = raised(state, intake)
-        elif intake.do is not Do.DISMISS and state is ItemState.DISMISSED:
+        elif state is ItemState.DISMISSED and not idle:
             # What was dismissed unread says something else now. It was asked with the edit.
-            columns |= reopened(policy, intake, item, mention.collected_at)
+            columns |= reopened(policy, intake, item, edited)
             to = STATE[intake.do]
         self._change(item, "mention.edited", columns, why, to=to)
 
@@ -254,8 +263,9 @@ class _Planner:
         self.plan.events.append(rows.event_row(item, self._now, kind, mention.id, after=after))
 
     def _snapshot(self, item: Row, classified: Classified) -> None:
+        """Show `classified`, of which nothing was known, as the newest of its item."""
         self._patch(item, rows.snapshot(classified))
-        self._newest_at[item["id"]] = classified.mention.published_at
+        self._newest_at[item["id"]] = classified.mention.arrived_at
 
     def _patch(self, item: Row, columns: Row) -> None:
         item.update(columns)
@@ -264,7 +274,7 @@ class _Planner:
 
     def _count(self, classified: Classified) -> None:
         mention, said = classified.mention, classified.classification
-        hour = int(mention.published_at.timestamp()) // 3600
+        hour = int(mention.arrived_at.timestamp()) // 3600
         topic = said.topics[0].value if said.topics else ""
         key = (mention.brand, hour, mention.source, topic, said.sentiment.value)
         self.plan.volume[key] = self.plan.volume.get(key, 0) + 1
@@ -280,4 +290,5 @@ class _Planner:
             started_at=item["clock_started_at"],
             due_at=item["due_at"],
             stopped_at=at,
+            history=bool(item["flags"] & FLAG_HISTORY),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from earshot.domain import Classified, ItemState
 from earshot.lifecycle import slot_of
+from earshot.tables import FLAG_HISTORY
 from router.policy import Do, Intake, Policy
 
 ACTOR = "role:route"
@@ -33,6 +34,7 @@ def mention_row(classified: Classified, item: int, now: datetime) -> Row:
         "thread": mention.thread,
         "parent": mention.parent,
         "published_at": mention.published_at,
+        "received_at": mention.received_at,
         "stored_at": now,
         **newest_revision(classified),
     }
@@ -105,7 +107,19 @@ def labels(classified: Classified, intake: Intake) -> Row:
 
 
 def promise(policy: Policy, intake: Intake, name: str, start: datetime) -> Row:
-    """The columns of a clock that starts at `start` with the target called `name`."""
+    """The columns of a clock that starts at `start` with the target called `name`.
+
+    For history nothing is promised: it has a time, and no target.
+    """
+    if intake.flags & FLAG_HISTORY:
+        return {
+            "clock_started_at": start,
+            "slot": slot_of(start),
+            "target": "",
+            "target_s": 0,
+            "calendar": "",
+            "due_at": None,
+        }
     target = intake.target(name)
     return {
         "clock_started_at": start,
@@ -152,7 +166,7 @@ def item_row(
         **labels(classified, intake),
         "mentions": 0 if is_own(classified) else 1,
         **routed(policy, intake),
-        **promise(policy, intake, "first", mention.published_at),
+        **promise(policy, intake, "first", mention.arrived_at),
         "answered_at": None,
         "assignee_id": None,
         "excluded": [],

@@ -105,7 +105,7 @@ def _items(session: Session, ids: Iterable[int]) -> dict[int, Row]:
     newest = and_(MentionRow.brand == ItemRow.brand, MentionRow.id == ItemRow.mention_id)
     columns = [getattr(ItemRow, name) for name in _ITEM]
     stored = session.execute(
-        select(*columns, MentionRow.published_at.label("newest_at"))
+        select(*columns, MentionRow.arrived_at.label("newest_at"))
         .outerjoin(MentionRow, newest)
         .where(db.among(session, ItemRow.id, ids))
         .order_by(ItemRow.id)

@@ -146,6 +146,7 @@ kind = "x"
 account = "{x_server.HANDLE}"
 bearer_token = "{x_server.BEARER}"
 endpoint = "{x.url}"
+first_days = 36500
 poll_every_s = 1.0
 {keys}
 [sources.reddit-inbox]

@@ -51,6 +51,10 @@ def trap() -> Iterator[Trap]:
         yield trap
 
 
+KNOWN = {"v": 1, "seen": []}
+"""The cursor of a listing that was read before: the very first poll asks the platform nothing."""
+
+
 def an_answer(parent: str, **address: str) -> Answer:
     return Answer(key="k", parent=parent, thread=parent, text="Hi", since=NOW, address=address)
 
@@ -59,7 +63,7 @@ def ask_x(url: str) -> None:
     settings = {"account": X_HANDLE, "account_id": US, "bearer_token": BEARER, **KEYS}
     config = msgspec.convert({**settings, "endpoint": url}, XConfig)
     with pytest.raises(PlatformError):
-        XSource(config).poll("mentions", None)
+        XSource(config).poll("mentions", KNOWN)
     outcome = XResponder(config).send(an_answer("1", tweet="1"))
     assert isinstance(outcome, Refused | Unknown)
 
@@ -68,7 +72,7 @@ def ask_reddit(url: str) -> None:
     settings = {**ACCOUNT, "endpoint": url, "subreddits": ["acme"]}
     config = msgspec.convert(settings, RedditConfig)
     with pytest.raises(PlatformError):
-        RedditSource(config).poll("comments", None)
+        RedditSource(config).poll("comments", KNOWN)
     outcome = RedditResponder(config).send(an_answer("t1_a", thing="t1_a"))
     assert isinstance(outcome, Refused | Unknown)
 
@@ -251,8 +255,8 @@ def test_a_link_in_a_post_is_never_fetched(trap: Trap) -> None:
         batches = [
             XSource(
                 XConfig(account=X_HANDLE, account_id=US, bearer_token=BEARER, endpoint=x.url)
-            ).poll("mentions", None),
-            RedditSource(msgspec.convert(settings, RedditConfig)).poll("comments", None),
+            ).poll("mentions", KNOWN),
+            RedditSource(msgspec.convert(settings, RedditConfig)).poll("comments", KNOWN),
             stream.poll("posts", stream.poll("posts", None).cursor),
         ]
         stream.close()

@@ -124,16 +124,17 @@ def test_any_answer_to_a_poll_is_posts_or_a_platform_error(
 ) -> None:
     with kind() as server:
         source, part, body = make(server)
-        source.poll(source.parts()[0], None)
+        named = source.poll(source.parts()[0], None).cursor
+        source.poll(source.parts()[0], named)
         for changed in mutations(body):
             server.mishap(Mishap(path=path, reply=Reply(200, changed)))
             with suppress(PlatformError):
-                settle(source.poll(source.parts()[0], None))
+                settle(source.poll(source.parts()[0], named))
         for raw in (DEEP, b"\xff\xfe", b"", b'"\\ud800"', b"1" * 5_000):
             server.mishap(Mishap(path=path, reply=Reply(200, raw)))
             with suppress(PlatformError):
-                source.poll(source.parts()[0], None)
-        assert source.poll(source.parts()[0], None).posts, f"{part} goes on as before"
+                source.poll(source.parts()[0], named)
+        assert source.poll(source.parts()[0], named).posts, f"{part} goes on as before"
         source.close()
 
 

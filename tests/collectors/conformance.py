@@ -26,6 +26,10 @@ class World(Protocol):
         """How many posts may come at once: the page's size is one, and one beside it."""
 
     @property
+    def page(self) -> int:
+        """The most posts of one answer; 0 where a first connection begins with what comes next."""
+
+    @property
     def every_edit_is_seen(self) -> bool:
         """False where the platform can't show an edit of an older post."""
 
@@ -33,7 +37,10 @@ class World(Protocol):
         """A new source on this world, as after a restart. Its first part is looked at."""
 
     def post(self) -> str:
-        """A new post; its native id."""
+        """A new post, of now; its native id."""
+
+    def post_of(self, days_ago: float) -> str:
+        """A post that the platform took in so long ago, older than all that there are."""
 
     def edit(self, native_id: str) -> str | None:
         """Change a post; its new text, or None where posts can't be changed."""
@@ -178,6 +185,35 @@ def _duplicates_are_harmless(published: Sequence[Post]) -> None:
     for post in published:
         first = said.setdefault((post.native_id, post.revision), post)
         assert (post.op, post.text, post.thread) == (first.op, first.text, first.thread)
+        assert post.history == first.history, "a replay changes what is promised"
+
+
+def a_first_connection_takes_a_recent_stretch(world: World, seed: int) -> None:
+    """Posts from before the first days are history, the others are not, whatever crashes.
+
+    Where a platform pages, the walk ends with the page that leads out of the first days.
+    """
+    dice = _dice(seed)
+    old = {world.post_of(days) for days in range(250, 3, -1)}
+    recent = {world.post_of(days) for days in (1.9, 1.0, 0.1)}
+    shell = Shell(world, dice, crash=dice.choice([0.0, 0.1, 0.3]))
+    while json.loads(shell.cursor) is None:
+        shell.step()
+    shell.crash = 0.0
+    shell.drain()
+    later = {world.post() for _ in range(3)}
+    shell.drain()
+    shell.close()
+    given = {post.native_id: post.history for post in shell.published}
+    marked = {native_id for native_id, history in given.items() if history}
+    assert marked <= old, f"seed {seed}: {len(marked - old)} posts of now are history"
+    assert given.keys() - marked >= later, f"seed {seed}: a post of now was lost"
+    assert not (given.keys() - marked) & old, f"seed {seed}: something old counts as of now"
+    if world.page:
+        assert given.keys() >= recent, f"seed {seed}: a recent post was left out"
+        assert len(marked) <= world.page, f"seed {seed}: walked back for {len(marked)} old posts"
+    assert not shell.gaps, f"seed {seed}: {shell.gaps}"
+    _duplicates_are_harmless(shell.published)
 
 
 def polling_again_gives_the_same(world: World, seed: int) -> None:

@@ -164,6 +164,7 @@ def test_a_collector_tells_what_x_still_takes_of_it_also_when_that_is_nothing(
     source = XSource(test_x.config(x))
     made = collector(source, engine)
     assert all(map(math.isnan, gauges(made.metrics, "x-mentions")))
+    made.step()  # the very first poll asks the platform nothing
     made.step()
     assert gauges(made.metrics, "x-mentions") == (x_server.ALLOWED - 1, x_server.ALLOWED)
     spent = x_says(0, x_server.ALLOWED, utc_now() + QUARTER)
@@ -194,7 +195,7 @@ def test_what_praw_s_answers_say_is_known() -> None:
     with RedditServer() as server:
         source = RedditSource(test_reddit.config(server))
         now = utc_now()
-        source.poll("comments", None)
+        source.poll("comments", {"v": 1, "seen": []})
         left = source.allowances.scarcest(now)
         assert left is not None
         assert (left.remaining, left.limit) == (990, 1000)

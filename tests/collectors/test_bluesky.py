@@ -106,6 +106,39 @@ def test_posts_edits_and_deletions_come_in_order(
     assert posts[0].lang == "en"
 
 
+def test_a_post_that_dates_itself_ten_years_back_says_when_jetstream_had_it(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    claimed = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3_650)
+    begun = datetime.now(UTC)
+    uri = server.post("Acme is down", at=claimed)
+    server.edit(uri, "Acme is down!")
+    server.post("Acme?", at=datetime(1970, 1, 1, tzinfo=UTC))
+    [post, edit, absurd], _, _ = collect(source, 3)
+    assert (post.published_at, edit.published_at) == (claimed, claimed)
+    for one in (post, edit, absurd):
+        assert one.received_at is not None
+        assert begun <= one.received_at <= datetime.now(UTC)
+        assert not one.history
+    assert post.edited_at is None
+    assert edit.edited_at == edit.received_at
+    assert absurd.published_at == absurd.received_at
+
+
+def test_a_first_connection_begins_with_the_last_five_minutes(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    moment = datetime.now(UTC)
+    clock = [moment]
+    server.now = lambda: clock[0]
+    for minutes in (60 * 24, 6, 4):
+        clock[0] = moment - timedelta(minutes=minutes)
+        server.post(f"{minutes} minutes ago")
+    clock[0] = moment
+    posts, _, _ = collect(source, 1)
+    assert [(post.text, post.history) for post in posts] == [("4 minutes ago", False)]
+
+
 def test_a_dropped_connection_is_taken_up_behind_the_cursor(
     server: BlueskyServer, source: BlueskySource
 ) -> None:

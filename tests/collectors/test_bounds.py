@@ -16,6 +16,7 @@ from collectors.bounds import (
     clean_text,
     clean_url,
     closer_look,
+    flaw,
     plain,
     utc_time,
 )
@@ -69,6 +70,7 @@ def test_times_are_utc_whatever_they_say() -> None:
 
 
 ODD = st.sampled_from(["", "a", "x" * 36, "x" * 201, "é", "\n", "\x00", "\ud800", "\u202e", "🔥"])
+TIMES = st.sampled_from([None, EARLIEST - timedelta(days=1), NOON, NOON + timedelta(days=2)])
 ODD_NUMBERS = st.sampled_from([0, -1, 2**53, 2**63, True])
 
 
@@ -84,6 +86,8 @@ ODD_NUMBERS = st.sampled_from([0, -1, 2**53, 2**63, True])
             "published_at": st.sampled_from(
                 [EARLIEST - timedelta(days=1), NOON, NOON + timedelta(days=2)]
             ),
+            "received_at": TIMES,
+            "edited_at": TIMES,
         },
     )
 )
@@ -103,3 +107,18 @@ def test_what_passes_at_a_glance_passes_the_closer_look(changes: dict[str, Any])
     post = Post(**fields | changes)
     assert plain(post, NOON) or changes, "an ordinary post is plain"
     assert not (plain(post, NOON) and closer_look(post, NOON))
+
+
+@pytest.mark.parametrize("name", ["published_at", "received_at", "edited_at"])
+@pytest.mark.parametrize("days", [-365_000 // 14, 2, 365 * 70])
+def test_a_time_that_no_platform_can_mean_is_refused_by_its_name(name: str, days: int) -> None:
+    fields: dict[str, Any] = {
+        "native_id": "1",
+        "thread": "1",
+        "author": an_author(),
+        "text": "acme",
+        "url": "",
+        "published_at": NOON,
+    }
+    post = Post(**fields | {name: NOON + timedelta(days=days)})
+    assert flaw(post, NOON) == f"out of bounds: {name}"

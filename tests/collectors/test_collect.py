@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,6 +19,7 @@ from collectors.addressed import IN_THREAD
 from collectors.collect import BACKOFF_S, OWN, Collector, run
 from collectors.matching import compile_queries
 from collectors.receipts import Receipt, write_receipts
+from collectors.recorded import RecordedConfig, RecordedSource
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
 from earshot import db
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op
@@ -245,6 +247,53 @@ def test_a_crash_at_any_step_loses_nothing_and_repeats_no_receipt(
             break
     assert mortal.step <= at, "there are more steps than were tried"
     assert at > 15
+
+
+def test_a_crash_at_any_step_of_a_first_connection_changes_nothing_about_what_is_history(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    path = tmp_path / "posts.jsonl"
+    ages = [timedelta(days=2, hours=hours) for hours in (-30, -2, 0, 2, 30)]
+    lines = [a_post(str(n), published_at=NOON - age) for n, age in enumerate(ages)]
+    path.write_bytes(b"".join(msgspec.json.encode(post) + b"\n" for post in lines))
+    for at in range(14):
+        clock.now = NOON
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        engine, log = database(f"sqlite:///{folder / 'e.db'}"), MemoryLog()
+        log.create({MENTIONS.name: 1, MENTIONS.dead: 1})
+
+        def make(mortal: Mortal, log: Log = log, engine: Engine = engine) -> Collector:
+            return Collector(
+                brand="acme",
+                name="file",
+                source=RecordedSource(RecordedConfig(path=str(path)), now=clock),
+                matcher=compile_queries({"name": "acme"}),
+                sessions=MortalSessions(engine, mortal),
+                producer=MortalProducer(log.producer(), mortal),
+                metrics=Metrics("collect"),
+                clock=clock,
+            )
+
+        try:
+            settle(make(Mortal(at)), clock)
+        except Crash:
+            clock.advance(3 * 3_600)
+            settle(make(Mortal()), clock)
+        said = {(mention.native_id, mention.history) for mention in published(log)}
+        assert len(said) == len(lines), f"crash at step {at}: {sorted(said)}"
+        engine.dispose()
+
+
+def test_what_the_platform_says_of_its_own_times_travels_with_the_mention(
+    collector: Make, log: Log, clock: ManualClock
+) -> None:
+    times = {"received_at": NOON + timedelta(seconds=1), "edited_at": NOON + timedelta(minutes=1)}
+    edit = a_post("1", op=Op.EDIT, revision=1, history=True, **times)
+    settle(collector(Script({"p": [posts(edit)]})), clock)
+    [mention] = published(log)
+    assert (mention.received_at, mention.edited_at) == tuple(times.values())
+    assert mention.history
 
 
 def test_the_cursor_moves_only_when_the_log_has_it(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.collectors.conformance import (
     World,
+    a_first_connection_takes_a_recent_stretch,
     nothing_is_lost,
     outrun_history_is_a_gap,
     polling_again_gives_the_same,
@@ -34,6 +35,13 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_whatever_crashes(world: World, seed: int) -> None:
     nothing_is_lost(world, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_first_connection_takes_a_recent_stretch_and_the_rest_is_history(
+    world: World, seed: int
+) -> None:
+    a_first_connection_takes_a_recent_stretch(world, seed)
 
 
 def test_a_cursor_says_all_that_another_process_needs(world: World) -> None:

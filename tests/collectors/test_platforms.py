@@ -58,6 +58,9 @@ def test_settings_make_a_source_and_a_responder_where_there_is_one(
         ("x", {**X, "timeout_s": "soon"}, "timeout_s"),
         ("x", {"account": "acme"}, "bearer_token"),
         ("recorded", {"path": "a", "speed": -1}, "speed"),
+        ("recorded", {"path": "a", "first_days": -1}, "first_days"),
+        ("x", {**X, "first_days": 36_501}, "first_days"),
+        ("reddit", {**REDDIT, "first_days": "soon"}, "first_days"),
     ],
 )
 def test_wrong_settings_name_the_setting(

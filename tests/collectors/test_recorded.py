@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ def a_line(native_id: str, **changes: Any) -> bytes:
 
 
 def drain(source: RecordedSource, cursor: Cursor | None = None) -> tuple[list[Post], list[Batch]]:
-    batches = [source.poll("file", cursor)]
+    named = cursor or source.poll("file", None).cursor  # the very first poll gives no posts
+    batches = [source.poll("file", named)]
     while batches[-1].more:
         batches.append(source.poll("file", batches[-1].cursor))
     return [post for batch in batches for post in batch.posts], batches
@@ -122,3 +124,24 @@ def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match=r"no\.jsonl can't be read") as caught:
         reader(tmp_path / "no.jsonl").poll("file", None)
     assert caught.value.permanent
+
+
+def test_old_posts_of_a_file_are_history_unless_its_days_reach_back_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(
+        a_line("old", published_at=NOON - timedelta(days=250))
+        + a_line("dated back", published_at=NOON - timedelta(days=250), received_at=NOON)
+        + a_line("new")
+    )
+    named = reader(path, now=lambda: NOON).poll("file", None)
+    assert (list(named.posts), named.more) == ([], True)
+    later = reader(path, now=lambda: NOON + timedelta(days=30))  # a restart, and a month passed
+    posts, _ = drain(later, named.cursor)
+    assert [(post.native_id, post.history) for post in posts] == [
+        ("old", True),
+        ("dated back", False),
+        ("new", False),
+    ]
+    config = RecordedConfig(path=str(path), first_days=36_500)
+    posts, _ = drain(RecordedSource(config, now=lambda: NOON))
+    assert not any(post.history for post in posts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ def drain(
     source: RedditSource, part: str, cursor: Cursor | None = None
 ) -> tuple[list[Post], Cursor, list[Batch]]:
     """All that waits in a part, the cursor behind it, and the batches."""
-    batches = [source.poll(part, cursor)]
+    named = cursor or source.poll(part, None).cursor  # the very first poll gives no posts
+    batches = [source.poll(part, named)]
     while batches[-1].more:
         batches.append(source.poll(part, batches[-1].cursor))
     return [post for batch in batches for post in batch.posts], batches[-1].cursor, batches
@@ -94,6 +95,36 @@ def test_the_inbox_gives_mentions_with_the_thread_from_their_context(server: Red
     assert source.everything
     [post] = drain(source, "mentions")[0]
     assert (post.native_id, post.thread, post.parent) == (mention, root, root)
+
+
+def test_a_first_connection_takes_its_days_and_marks_older_things_as_history(
+    server: RedditServer,
+) -> None:
+    root = server.submit("Acme")
+    now = datetime.now(UTC)
+    old = [server.comment(root, f"old {n}", at=now - timedelta(days=250)) for n in range(300)]
+    recent = [server.comment(root, f"new {n}", at=now - timedelta(days=1)) for n in range(130)]
+    posts, cursor, batches = drain(RedditSource(config(server)), "comments")
+    assert {post.native_id for post in posts if not post.history} == set(recent)
+    assert {post.native_id for post in posts if post.history} == set(old[-70:])
+    assert len(batches) == 2, "the page that leads out of the days is the last one"
+    assert all(batch.gap is None for batch in batches)
+    assert drain(RedditSource(config(server)), "comments", cursor)[0] == []
+
+
+def test_reddit_s_own_time_needs_no_receipt_and_an_edit_says_when_it_was_made(
+    server: RedditServer,
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=250)
+    name = server.comment(server.submit("Acme"), "helo", at=long_ago)
+    server.edit(name, "hello")
+    [post], _, _ = drain(RedditSource(config(server)), "comments")
+    assert (post.published_at, post.received_at) == (long_ago, None)
+    assert post.edited_at == datetime.fromtimestamp(server.thing(name)["edited"], UTC)
+    assert not post.history, "it was changed today"
+    server.thing(name)["edited"] = True  # as things of before 2011 say
+    [post], _, _ = drain(RedditSource(config(server)), "comments")
+    assert (post.op, post.edited_at, post.history) == (Op.EDIT, None, True)
 
 
 def test_a_deleted_anchor_loses_nothing(server: RedditServer) -> None:
@@ -191,9 +222,9 @@ def test_used_up_requests_stop_the_poll_instead_of_sleeping_in_it(server: Reddit
     empty: dict[str, Any] = {"data": {"children": [], "after": None}}
     server.mishap(Mishap("/r/", reply=Reply(200, empty, spent)))
     source = RedditSource(config(server))
-    drain(source, "comments")
+    _, cursor, _ = drain(source, "comments")
     with pytest.raises(PlatformError, match="used up") as caught:
-        source.poll("comments", None)
+        source.poll("comments", cursor)
     assert caught.value.retry_after_s == 600.0
 
 

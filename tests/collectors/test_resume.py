@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from collectors.cursor_state import BadCursor
 from collectors.resume import (
     RING,
-    BadCursor,
     Page,
     Place,
     Row,
@@ -27,6 +27,7 @@ from collectors.source import Batch, Cursor, Gap, Limit, Post, Rejected, Source
 from earshot.domain import Op
 from tests.builders import NOON, an_author
 from tests.collectors.conformance import (
+    a_first_connection_takes_a_recent_stretch,
     nothing_is_lost,
     outrun_history_is_a_gap,
     polling_again_gives_the_same,
@@ -34,6 +35,10 @@ from tests.collectors.conformance import (
 
 PAGE = 10
 WORLDS = 1_000
+SINCE = NOON - timedelta(days=2)
+"""Where the first stretch begins, for a connection that is made at noon."""
+WATCHED: Cursor = {"v": 1, "posts": {}, "condition": {}}
+"""A window's cursor before anything was seen in it."""
 
 
 def a_post(native_id: str, text: str = "hi", at: datetime = NOON, **changes: Any) -> Post:
@@ -41,10 +46,19 @@ def a_post(native_id: str, text: str = "hi", at: datetime = NOON, **changes: Any
     return Post(native_id=native_id, text=text, published_at=at, **values)
 
 
+def connected(source: Source) -> Cursor:
+    """The cursor behind all that a first connection gives."""
+    batch = source.poll("all", None)
+    while batch.more:
+        batch = source.poll("all", batch.cursor)
+    return batch.cursor
+
+
 class Listing:
     """Newest first, cut off at its end; now and then a row comes late, below newer ones."""
 
     bursts = (0, 1, 5, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE)
+    page = PAGE
     every_edit_is_seen = False
 
     def __init__(self, seed: int, kept: int = 10_000) -> None:
@@ -62,6 +76,11 @@ class Listing:
         at = NOON + timedelta(seconds=self._made)
         self.rows.insert(place, a_post(str(self._made), at=at))
         del self.rows[self.kept :]
+        return str(self._made)
+
+    def post_of(self, days_ago: float) -> str:
+        self._made += 1
+        self.rows.insert(0, a_post(str(self._made), at=NOON - timedelta(days=days_ago)))
         return str(self._made)
 
     def edit(self, native_id: str) -> None:
@@ -100,7 +119,9 @@ class ListingSource(ModelSource):
         self._listing = listing
 
     def poll(self, part: str, cursor: Cursor | None) -> Batch:
-        return walk_back(cursor, self._page, where="listing", window=PAGE)
+        return walk_back(
+            cursor, self._page, where="listing", since=SINCE, window=PAGE, listed=9_000
+        )
 
     def _page(self, token: str | None, _: Sequence[str]) -> Page:
         rows = self._listing.rows
@@ -120,6 +141,7 @@ class Queue:
     """Ascending positions, replayed inclusively; edits are events of their own."""
 
     bursts = Listing.bursts
+    page = 0
     every_edit_is_seen = True
 
     def __init__(self, seed: int) -> None:
@@ -133,6 +155,11 @@ class Queue:
     def post(self) -> str:
         self._made += 1
         self.events.append(a_post(str(self._made)))
+        return str(self._made)
+
+    def post_of(self, days_ago: float) -> str:
+        self._made += 1
+        self.events.append(a_post(str(self._made), at=NOON - timedelta(days=days_ago)))
         return str(self._made)
 
     def edit(self, native_id: str) -> str:
@@ -158,7 +185,7 @@ class QueueSource(ModelSource):
         self._queue = queue
 
     def poll(self, part: str, cursor: Cursor | None) -> Batch:
-        return ascend(cursor, self._fetch, where="queue")
+        return ascend(cursor, self._fetch, where="queue", since=None)
 
     def _fetch(self, place: Place | None) -> Stretch:
         start = place.position if place else 1
@@ -178,6 +205,11 @@ class QueueSource(ModelSource):
 def test_nothing_is_lost_in_any_world(kind: type[Listing | Queue], block: int) -> None:
     for seed in range(block, WORLDS, 4):
         nothing_is_lost(kind(seed), seed)
+
+
+def test_a_first_connection_takes_a_recent_stretch_in_any_world() -> None:
+    for seed in range(100):
+        a_first_connection_takes_a_recent_stretch(Listing(seed), seed)
 
 
 @pytest.mark.parametrize("kind", [Listing, Queue])
@@ -200,7 +232,7 @@ def test_a_walk_does_not_stop_at_the_first_known_row() -> None:
     for _ in range(5):
         listing.post()
     source = listing.source()
-    cursor = source.poll("all", None).cursor
+    cursor = connected(source)
     listing.rows.insert(3, a_post("late"))  # below three known rows
     listing.post()
     batch = source.poll("all", cursor)
@@ -212,7 +244,7 @@ def test_a_gap_names_the_time_that_may_be_missing() -> None:
     for _ in range(3):
         listing.post()
     source = listing.source()
-    cursor = source.poll("all", None).cursor
+    cursor = connected(source)
     known = max(post.published_at for post in listing.rows)
     listing.outrun()
     batch = source.poll("all", cursor)
@@ -228,7 +260,7 @@ def test_a_short_listing_that_lost_all_its_known_rows_is_no_gap() -> None:
     for _ in range(3):
         listing.post()
     source = listing.source()
-    cursor = source.poll("all", None).cursor
+    cursor = connected(source)
     listing.rows.clear()
     listing.post()
     batch = source.poll("all", cursor)
@@ -239,7 +271,7 @@ def test_a_short_listing_that_lost_all_its_known_rows_is_no_gap() -> None:
 def test_an_anchor_deleted_in_the_middle_of_a_walk_begins_it_again() -> None:
     listing = Listing(seed=3)
     source = listing.source()
-    cursor = source.poll("all", None).cursor
+    cursor = connected(source)
     made = {listing.post() for _ in range(45)}
     first = source.poll("all", cursor)
     assert first.more
@@ -257,10 +289,10 @@ def test_a_walk_that_never_finds_its_next_page_ends_with_a_gap() -> None:
         rows = [] if token else [Row(mark="1", found=a_post("1"))]
         return Page(rows=rows, next=None if token else "nowhere")
 
-    batch = walk_back({"v": 1, "seen": ["0"]}, page, where="x", window=100)
+    batch = walk_back({"v": 1, "seen": ["0"]}, page, where="x", since=SINCE, window=100)
     polls = 1
     while batch.more:
-        batch = walk_back(batch.cursor, page, where="x", window=100)
+        batch = walk_back(batch.cursor, page, where="x", since=SINCE, window=100)
         polls += 1
     assert batch.gap is not None
     assert polls < 10
@@ -273,10 +305,10 @@ def test_endless_pages_end_and_the_cursor_stays_small() -> None:
         ids = [str(next(number)) for _ in range(PAGE)]
         return Page(rows=[Row(mark=i, found=a_post(i)) for i in ids], next="again")
 
-    batch = walk_back({"v": 1, "seen": ["known"]}, page, where="x", window=100)
+    batch = walk_back({"v": 1, "seen": ["known"]}, page, where="x", since=SINCE, window=100)
     while batch.more:
         assert len(json.dumps(batch.cursor)) < 2 * RING * 10 + 500
-        batch = walk_back(batch.cursor, page, where="x", window=100)
+        batch = walk_back(batch.cursor, page, where="x", since=SINCE, window=100)
     assert batch.gap is not None
 
 
@@ -286,9 +318,9 @@ def test_rejected_rows_are_handed_on_once() -> None:
     def page(token: str | None, _: Sequence[str]) -> Page:
         return Page(rows=[row], next=None)
 
-    first = walk_back(None, page, where="x", window=PAGE)
+    first = walk_back({"v": 1, "seen": []}, page, where="x", since=SINCE, window=PAGE)
     assert [rejected.native_id for rejected in first.rejected] == ["bad"]
-    assert walk_back(first.cursor, page, where="x", window=PAGE).rejected == []
+    assert walk_back(first.cursor, page, where="x", since=SINCE, window=PAGE).rejected == []
 
 
 # ---------------------------------------------------------------- ascending
@@ -300,8 +332,8 @@ def test_positions_of_another_epoch_are_not_compared() -> None:
         return Stretch(rows=rows, place=Place(epoch="new", position=1, at=NOON))
 
     old = {"v": 1, "epoch": "old", "position": 900, "at": "2026-03-02T12:00:00Z"}
-    assert len(ascend(old, fetch, where="x").posts) == 1
-    assert ascend({**old, "epoch": "new"}, fetch, where="x").posts == []
+    assert len(ascend(old, fetch, where="x", since=None).posts) == 1
+    assert ascend({**old, "epoch": "new"}, fetch, where="x", since=None).posts == []
 
 
 def test_slack_lets_late_positions_through() -> None:
@@ -310,7 +342,7 @@ def test_slack_lets_late_positions_through() -> None:
         return Stretch(rows=rows, place=Place(epoch="e", position=101, at=NOON))
 
     cursor = {"v": 1, "epoch": "e", "position": 100, "at": "2026-03-02T12:00:00Z"}
-    batch = ascend(cursor, fetch, where="x", slack=10)
+    batch = ascend(cursor, fetch, where="x", since=None, slack=10)
     assert [post.native_id for post in batch.posts] == ["95", "101"]
 
 
@@ -326,16 +358,18 @@ def windows(*posts: Post) -> Any:
 
 def test_a_window_gives_what_is_new_and_what_changed() -> None:
     one, two = a_post("1", "one"), a_post("2", "two")
-    first = compare(None, windows(one, two), where="feed")
+    first = compare(WATCHED, windows(one, two), where="feed", since=SINCE)
     assert list(first.posts) == [one, two]
     cursor = json.loads(json.dumps(first.cursor))
     edited = replace(one, text="one!")
-    second = compare(cursor, windows(edited, two, a_post("3")), where="feed")
+    second = compare(cursor, windows(edited, two, a_post("3")), where="feed", since=SINCE)
     assert [(p.native_id, p.op, p.revision) for p in second.posts] == [
         ("1", Op.EDIT, 1),
         ("3", Op.CREATE, 0),
     ]
-    third = compare(second.cursor, windows(replace(one, text="one?"), two), where="feed")
+    third = compare(
+        second.cursor, windows(replace(one, text="one?"), two), where="feed", since=SINCE
+    )
     assert [(p.native_id, p.revision) for p in third.posts] == [("1", 2)]
 
 
@@ -346,16 +380,16 @@ def test_not_modified_moves_nothing_and_the_condition_is_handed_back() -> None:
         asked.append(dict(condition))
         return None
 
-    first = compare(None, windows(a_post("1")), where="feed")
-    second = compare(first.cursor, unchanged, where="feed")
+    first = compare(WATCHED, windows(a_post("1")), where="feed", since=SINCE)
+    second = compare(first.cursor, unchanged, where="feed", since=SINCE)
     assert (list(second.posts), second.cursor) == ([], first.cursor)
     assert asked == [{"etag": "1"}]
 
 
 def test_a_window_with_nothing_known_is_a_gap() -> None:
-    first = compare(None, windows(a_post("1")), where="feed")
+    first = compare(WATCHED, windows(a_post("1")), where="feed", since=SINCE)
     assert first.gap is None
-    second = compare(first.cursor, windows(a_post("2")), where="feed")
+    second = compare(first.cursor, windows(a_post("2")), where="feed", since=SINCE)
     assert second.gap is not None
     assert [post.native_id for post in second.posts] == ["2"]
 
@@ -365,7 +399,7 @@ def test_every_post_that_stood_in_a_window_is_given_once_per_text(seed: int) -> 
     dice = Random(seed)
     stood: set[tuple[str, str]] = set()
     given: list[tuple[str, str]] = []
-    cursor: Cursor | None = None
+    cursor: Cursor = WATCHED
     window: dict[str, str] = {}
     for number in range(dice.randrange(5, 40)):
         window[str(number)] = "first"
@@ -376,7 +410,7 @@ def test_every_post_that_stood_in_a_window_is_given_once_per_text(seed: int) -> 
         if dice.random() < 0.2:
             continue  # nobody looked
         stood |= set(window.items())
-        batch = compare(cursor, windows(*posts), where="feed")
+        batch = compare(cursor, windows(*posts), where="feed", since=SINCE)
         if dice.random() < 0.2:
             continue  # a crash before anything was published
         given += [(post.native_id, post.text) for post in batch.posts]
@@ -384,6 +418,126 @@ def test_every_post_that_stood_in_a_window_is_given_once_per_text(seed: int) -> 
         assert set(window.items()) <= set(given)
     assert len(given) == len(set(given))
     assert set(given) <= stood
+
+
+# ---------------------------------------------------------------- the first connection
+
+
+def pages_of(*days_ago: float) -> tuple[Callable[[str | None, Sequence[str]], Page], list[str]]:
+    """A listing of posts by their age at noon, and the tokens that were asked for."""
+    asked: list[str] = []
+    posts = [a_post(str(n), at=NOON - timedelta(days=days)) for n, days in enumerate(days_ago)]
+
+    def page(token: str | None, _: Sequence[str]) -> Page:
+        asked.append(token or "")
+        start = int(token or 0)
+        rows = [Row(mark=p.native_id, found=p) for p in posts[start : start + PAGE]]
+        return Page(rows=rows, next=str(start + PAGE) if start + PAGE < len(posts) else None)
+
+    return page, asked
+
+
+def walked(page: Callable[[str | None, Sequence[str]], Page], cursor: Cursor | None) -> list[Batch]:
+    """The batches of one walk. The clock goes on: only the first one may look at it."""
+    batches: list[Batch] = []
+    since = SINCE
+    while not batches or batches[-1].more:
+        cursor = batches[-1].cursor if batches else cursor
+        batches.append(walk_back(cursor, page, where="x", since=since, window=100, listed=25))
+        since += timedelta(hours=1)
+    return batches
+
+
+def test_a_first_walk_goes_back_until_its_days_are_covered_and_no_further() -> None:
+    page, asked = pages_of(*[0.5] * 15, *[250] * 300)
+    batches = walked(page, None)
+    posts = [post for batch in batches for post in batch.posts]
+    assert asked == ["", "10"]
+    assert sorted((int(post.native_id), post.history) for post in posts) == [
+        (number, number >= 15) for number in range(20)
+    ]
+    assert all(batch.gap is None for batch in batches)
+
+
+def test_what_the_first_walk_calls_history_is_the_same_in_a_replay() -> None:
+    page, _ = pages_of(1.99, 2.0, 2.01, 3)
+    named = walk_back(None, page, where="x", since=SINCE, window=100)
+    assert (list(named.posts), named.more) == ([], True)
+    for hours in (0, 1, 900):  # the process died, and came back much later
+        later = SINCE + timedelta(hours=hours)
+        batch = walk_back(named.cursor, page, where="x", since=later, window=100)
+        assert [(p.native_id, p.history) for p in batch.posts] == [
+            ("3", True),
+            ("2", True),
+            ("1", False),
+            ("0", False),
+        ]
+
+
+def test_a_first_walk_that_the_platform_cut_off_is_a_gap() -> None:
+    page, _ = pages_of(*[0.5] * 30)
+    [*_, last] = walked(page, None)
+    assert last.gap is not None
+    assert (last.gap.since, last.gap.until) == (SINCE, NOON - timedelta(days=0.5))
+    page, _ = pages_of(*[0.5] * 24)
+    assert walked(page, None)[-1].gap is None
+
+
+def test_a_source_that_was_away_for_weeks_comes_back_to_work_and_not_to_history() -> None:
+    page, _ = pages_of(*[20] * 5)
+    *_, last = walked(page, None)
+    assert all(post.history for post in last.posts)
+    later, _ = pages_of(*[-30] * 5)
+    replies = [replace(post, native_id=f"n{post.native_id}") for post in _rows(later)]
+
+    def page_after(token: str | None, seen: Sequence[str]) -> Page:
+        return Page(rows=[Row(mark=p.native_id, found=p) for p in replies], next=None)
+
+    [batch] = walked(page_after, last.cursor)
+    assert len(batch.posts) == 5
+    assert not any(post.history for post in batch.posts)
+
+
+def _rows(page: Callable[[str | None, Sequence[str]], Page]) -> list[Post]:
+    return [row.found for row in page(None, ()).rows if isinstance(row.found, Post)]
+
+
+def test_a_cursor_of_before_knows_no_history() -> None:
+    page, _ = pages_of(0.5, 250)
+    batch = walk_back({"v": 1, "seen": ["x"]}, page, where="x", since=SINCE, window=100)
+    assert [post.history for post in batch.posts] == [False, False]
+    assert not {"since", "first"} & batch.cursor.keys()
+
+
+def test_an_old_post_that_is_edited_now_is_no_history() -> None:
+    old = NOON - timedelta(days=250)
+    edited = a_post("1", at=old, op=Op.EDIT, revision=1, edited_at=NOON)
+    claimed = a_post("2", at=old, received_at=NOON)
+
+    def page(token: str | None, _: Sequence[str]) -> Page:
+        return Page(rows=[Row(mark=p.native_id, found=p) for p in (edited, claimed)], next=None)
+
+    *_, batch = walked(page, None)
+    assert [post.history for post in batch.posts] == [False, False]
+
+
+def test_a_first_window_and_a_first_file_name_their_days_before_they_are_read() -> None:
+    new, old = a_post("1"), a_post("2", at=NOON - timedelta(days=3))
+    named = compare(None, windows(old, new), where="feed", since=SINCE)
+    assert (list(named.posts), named.more) == ([], True)
+    later = SINCE + timedelta(days=400)
+    batch = compare(named.cursor, windows(old, new), where="feed", since=later)
+    assert [(p.native_id, p.history) for p in batch.posts] == [("2", True), ("1", False)]
+
+    def fetch(place: Place | None) -> Stretch:
+        rows = [(n, Row(mark=str(n), found=post)) for n, post in enumerate((old, new), start=1)]
+        at = Place(epoch="e", position=2 if place else 0, at=NOON)
+        return Stretch(rows=rows if place else (), place=at)
+
+    named = ascend(None, fetch, where="x", since=SINCE)
+    batch = ascend(named.cursor, fetch, where="x", since=later)
+    assert [(p.native_id, p.history) for p in batch.posts] == [("2", True), ("1", False)]
+    assert ascend(batch.cursor, fetch, where="x", since=later).cursor == batch.cursor
 
 
 # ---------------------------------------------------------------- cursors
@@ -405,9 +559,9 @@ def test_a_cursor_that_cannot_be_read_says_what_to_do(cursor: dict[str, Any]) ->
         raise AssertionError("a bad cursor must be found before the platform is asked")
 
     strategies: tuple[Callable[[], Batch], ...] = (
-        lambda: walk_back(cursor, never, where="reddit comments", window=1),
-        lambda: ascend(cursor, never, where="reddit comments"),
-        lambda: compare(cursor, never, where="reddit comments"),
+        lambda: walk_back(cursor, never, where="reddit comments", since=SINCE, window=1),
+        lambda: ascend(cursor, never, where="reddit comments", since=SINCE),
+        lambda: compare(cursor, never, where="reddit comments", since=SINCE),
     )
     for strategy in strategies:
         with pytest.raises(BadCursor, match=r"reddit comments: .* Correct it, or") as caught:
@@ -418,7 +572,7 @@ def test_a_cursor_that_cannot_be_read_says_what_to_do(cursor: dict[str, Any]) ->
 def test_cursors_are_versioned_and_readable() -> None:
     listing = Listing(seed=4)
     listing.post()
-    cursor = json.loads(json.dumps(listing.source().poll("all", None).cursor))
+    cursor = json.loads(json.dumps(connected(listing.source())))
     assert cursor["v"] == 1
     assert cursor["seen"] == ["1"]
     assert datetime.fromisoformat(cursor["newest"]).tzinfo is not None

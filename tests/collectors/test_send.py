@@ -19,7 +19,16 @@ from collectors.simulator import Simulator, SimulatorConfig, SimulatorResponder
 from collectors.source import Answer, Post
 from earshot import db
 from earshot.domain import ItemState, Op, ReplyState
-from earshot.tables import AssignmentRow, ClockRow, EventRow, ItemRow, MentionRow, ReplyRow
+from earshot.tables import (
+    FLAG_HISTORY,
+    AssignmentRow,
+    ClockRow,
+    EventRow,
+    ItemRow,
+    MentionRow,
+    ReplyRow,
+    ResponseRow,
+)
 from tests.builders import NOON, ManualClock
 from tests.collectors.outbox_world import (
     LEASE_S,
@@ -245,7 +254,9 @@ def test_a_deleted_post_gives_the_item_back_with_the_reason(
 
 
 @pytest.mark.parametrize("forced", [False, True])
-@pytest.mark.parametrize("doubt", ["edited", "wrote again", "answered already"])
+@pytest.mark.parametrize(
+    "doubt", ["edited", "wrote again", "wrote again, dated back", "answered already"]
+)
 def test_a_doubt_stops_a_reply_unless_a_person_insists(
     engine: Engine,
     store: Path,
@@ -259,10 +270,11 @@ def test_a_doubt_stops_a_reply_unless_a_person_insists(
     store_replies(engine, [native_id], forced=forced)
     if doubt == "edited":
         change(engine, MentionRow, revision=1)
-    elif doubt == "wrote again":
+    elif doubt.startswith("wrote again"):
         later = clock.advance(5)
+        claimed = NOON - timedelta(days=3_650) if doubt.endswith("dated back") else later
         with db.open_sessions(engine).begin() as session:
-            row = a_mention_row("2", published_at=later, stored_at=later)
+            row = a_mention_row("2", published_at=claimed, received_at=later, stored_at=later)
             row.item_id = one_reply(engine).item_id
             session.add(row)
     else:
@@ -346,11 +358,28 @@ def test_a_second_answer_counts_as_next_and_not_as_first(
     assert item_of(engine).answered_at == NOON
 
 
+def test_a_confirmation_of_history_counts_no_clock(
+    engine: Engine,
+    store: Path,
+    clock: ManualClock,
+    responder: Callable[..., SimulatorResponder],
+) -> None:
+    store_replies(engine, answerable(store, WORLD, clock, 1))
+    change(engine, ItemRow, flags=FLAG_HISTORY, target="", target_s=0, due_at=None)
+    drive(engine, a_sender(engine, responder(), clock), clock)
+    assert (one_reply(engine).state, item_of(engine).state) == ("confirmed", "answered")
+    with db.open_sessions(engine).begin() as session:
+        assert list(session.scalars(select(ClockRow))) == []
+        assert list(session.scalars(select(ResponseRow))) == []
+
+
+@pytest.mark.parametrize("days_back", [0, 3_650])
 def test_who_writes_while_the_answer_is_on_its_way_is_queued_again(
     engine: Engine,
     store: Path,
     clock: ManualClock,
     responder: Callable[..., SimulatorResponder],
+    days_back: int,
 ) -> None:
     store_replies(engine, answerable(store, WORLD, clock, 1))
     sender = a_sender(engine, responder(), clock)
@@ -358,8 +387,9 @@ def test_who_writes_while_the_answer_is_on_its_way_is_queued_again(
     clock.advance(1)
     assert sender.tick() == 1  # the answer leaves; what was written a second ago is unheard
     with db.open_sessions(engine).begin() as session:
-        row = a_mention_row("2", published_at=published, stored_at=clock.advance(1))
-        row.item_id = one_reply(engine).item_id
+        claimed = published - timedelta(days=days_back)
+        row = a_mention_row("2", published_at=claimed, stored_at=clock.advance(1))
+        row.item_id, row.received_at = one_reply(engine).item_id, published
         session.add(row)
     drive(engine, sender, clock)
     item = item_of(engine)

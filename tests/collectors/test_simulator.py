@@ -321,6 +321,8 @@ def test_an_edit_keeps_the_time_of_its_post_and_some_posts_come_late(
         assert edit.published_at == original.published_at
         assert edit.text.startswith(original.text)
         assert edit.text != original.text
+        assert edit.edited_at is not None
+        assert edit.edited_at > edit.published_at
     times = [post.published_at for post in posts if post.op is Op.CREATE]
     assert times != sorted(times)
 

@@ -22,6 +22,7 @@ from collectors.source import (
 )
 from collectors.x import XResponder, XSource
 from collectors.x_client import XConfig
+from collectors.x_posts import receipt
 from earshot.domain import Op
 from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.x_server import BEARER, HANDLE, KEYS, US, XServer
@@ -40,7 +41,10 @@ def config(server: XServer, **changes: Any) -> XConfig:
 
 def drain(source: Source, cursor: Cursor | None = None) -> tuple[list[Post], Cursor, list[Batch]]:
     """All that waits in a source's first part, the cursor behind it, and the batches."""
-    batches = [source.poll(source.parts()[0], cursor)]
+    named = (
+        cursor or source.poll(source.parts()[0], None).cursor
+    )  # the very first poll gives no posts
+    batches = [source.poll(source.parts()[0], named)]
     while batches[-1].more:
         batches.append(source.poll(source.parts()[0], batches[-1].cursor))
     return [post for batch in batches for post in batch.posts], batches[-1].cursor, batches
@@ -84,6 +88,72 @@ def test_pages_are_walked_back_to_the_last_known_posts(server: XServer) -> None:
     assert {post.native_id for post in posts} == later
     assert len(batches) == 3
     assert all(batch.gap is None for batch in batches)
+
+
+def days_ago(days: float) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
+
+
+def test_a_first_connection_asks_x_for_its_days_and_pays_for_nothing_older(server: XServer) -> None:
+    for days in (250, 200, 3):
+        server.post("@acme long ago", at=days_ago(days))
+    recent = [server.post("@acme lately", at=days_ago(days)) for days in (1.9, 1, 0)]
+    posts, cursor, _ = drain(XSource(config(server)))
+    assert [(post.native_id, post.history) for post in posts] == [(one, False) for one in recent]
+    [asked] = server.requests
+    begin = datetime.fromisoformat(asked.query["start_time"])
+    assert timedelta(0) <= days_ago(2) - begin < timedelta(minutes=1)
+    assert drain(XSource(config(server)), cursor)[0] == []
+
+
+def test_a_first_walk_of_several_pages_keeps_to_its_days(server: XServer) -> None:
+    for _ in range(150):
+        server.post("@acme long ago", at=days_ago(250))
+    recent = {server.post(f"@acme number {n}") for n in range(230)}
+    posts, _, batches = drain(XSource(config(server)))
+    assert {post.native_id for post in posts} == recent
+    assert len(batches) == 3
+    assert len({asked.query["start_time"] for asked in server.requests}) == 1
+
+
+@pytest.mark.parametrize("mode", ["mentions", "search"])
+def test_while_nothing_is_found_x_is_asked_for_the_same_days_again(
+    server: XServer, mode: str
+) -> None:
+    old = server.post("@acme long ago", at=days_ago(250))
+    source = XSource(config(server, mode=mode, query="acme"))
+    posts, cursor, _ = drain(source)
+    assert posts == []
+    fresh = server.post("@acme now")
+    posts, _, _ = drain(source, cursor)
+    assert [post.native_id for post in posts] == [fresh] != [old]
+    first, second = (asked.query["start_time"] for asked in server.requests)
+    assert first == second
+
+
+@pytest.mark.parametrize("mode", ["mentions", "search"])
+def test_x_is_never_asked_for_earlier_than_it_takes(server: XServer, mode: str) -> None:
+    server.post("@acme hello")
+    source = XSource(config(server, mode=mode, query="acme", first_days=36_500))
+    assert len(drain(source)[0]) == 1
+
+
+def test_the_id_says_when_x_took_a_post_in_and_the_edit_s_id_when_the_edit(server: XServer) -> None:
+    made = days_ago(0.5).replace(microsecond=0)
+    first = server.post("@acme helo", at=made)
+    server.tweets[first]["created_at"] = "2016-03-02T12:00:00.000Z"
+    [post], cursor, _ = drain(XSource(config(server, first_days=36_500)))
+    assert (post.received_at, post.edited_at, post.history) == (made, None, False)
+    server.edit(first, "@acme hello")
+    [edit], _, _ = drain(XSource(config(server)), cursor)
+    assert edit.received_at == made
+    assert edit.edited_at is not None
+    assert timedelta(0) <= datetime.now(UTC) - edit.edited_at < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("post_id", ["20", "29700859246", "-5", "9" * 40, "x1", ""])
+def test_an_id_without_a_time_is_no_receipt(post_id: str) -> None:
+    assert receipt(post_id) is None
 
 
 def test_an_edit_is_a_higher_revision_of_the_first_id(server: XServer) -> None:
@@ -279,9 +349,9 @@ def test_incomplete_settings_are_refused_by_name(
 
 def test_real_recorded_posts_flow_through_tweepy(server: XServer, recorded: Path) -> None:
     ids = server.load(recorded / "x")
-    source = XSource(config(server))
+    source = XSource(config(server, first_days=36_500))
     first, cursor, _ = drain(source)
-    assert len(first) == 100
+    assert len(first) > 100
     assert len({p.native_id for p in first}) > 90
     assert all(p.author.name and p.author.handle and p.thread and p.text for p in first)
     assert len(ids) > 100
@@ -290,7 +360,8 @@ def test_real_recorded_posts_flow_through_tweepy(server: XServer, recorded: Path
 
 def test_a_reply_to_a_recorded_post_stands_in_its_thread(server: XServer, recorded: Path) -> None:
     server.load(recorded / "x")
-    post = next(p for p in drain(XSource(config(server)))[0] if p.can_reply and p.parent)
+    found, _, _ = drain(XSource(config(server, first_days=36_500)))
+    post = next(post for post in found if post.can_reply and post.parent)
     responder = XResponder(config(server))
     asked = answer(post.native_id, post.thread)
     sent = responder.send(asked)

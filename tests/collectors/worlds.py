@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,16 +16,21 @@ from collectors.reddit_client import RedditConfig
 from collectors.source import Post, Source
 from collectors.x import XSource
 from collectors.x_client import XConfig
-from tests.builders import NOON, an_author
+from tests.builders import an_author
 from tests.platforms.bluesky_server import BlueskyServer
 from tests.platforms.reddit_server import ACCOUNT, RedditServer
 from tests.platforms.x_server import BEARER, HANDLE, US, XServer
+
+
+def _ago(days: float) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
 
 
 class XWorld:
     """X's mentions: an edit is a post with a new id."""
 
     bursts = (0, 1, 7, 99, 100, 101, 230)
+    page = 100
     every_edit_is_seen = True
 
     def __init__(self, folder: Path) -> None:
@@ -43,6 +49,10 @@ class XWorld:
         native_id = self.server.post(f"@acme number {self._made}")
         self._newest[native_id] = native_id
         return native_id
+
+    def post_of(self, days_ago: float) -> str:
+        self._made += 1
+        return self.server.post(f"@acme number {self._made}", at=_ago(days_ago))
 
     def edit(self, native_id: str) -> str:
         self._made += 1
@@ -66,6 +76,7 @@ class RedditWorld:
     """A subreddit's comments, in a listing that ends after 800."""
 
     bursts = (0, 1, 7, 99, 100, 101, 230)
+    page = 100
     every_edit_is_seen = False
 
     def __init__(self, folder: Path) -> None:
@@ -80,6 +91,10 @@ class RedditWorld:
     def post(self) -> str:
         self._made += 1
         return self.server.comment(self._root, f"number {self._made}")
+
+    def post_of(self, days_ago: float) -> str:
+        self._made += 1
+        return self.server.comment(self._root, f"number {self._made}", at=_ago(days_ago))
 
     def edit(self, native_id: str) -> str:
         self._made += 1
@@ -102,6 +117,7 @@ class BlueskyWorld:
     """Jetstream, with connections that drop now and then."""
 
     bursts = (0, 1, 7, 120)
+    page = 0
     every_edit_is_seen = True
     protocol = "v2"
 
@@ -120,6 +136,13 @@ class BlueskyWorld:
         if self._made % 60 == 0:
             self.server.drop()
         return self.server.post(f"number {self._made}")
+
+    def post_of(self, days_ago: float) -> str:
+        self._made += 1
+        real, self.server.now = self.server.now, lambda: _ago(days_ago)
+        native_id = self.server.post(f"number {self._made}")
+        self.server.now = real
+        return native_id
 
     def edit(self, native_id: str) -> str:
         self._made += 1
@@ -144,6 +167,7 @@ class RecordedWorld:
     """A file that grows, with a malformed line now and then."""
 
     bursts = (0, 1, 7, 499, 500, 501)
+    page = 500
     every_edit_is_seen = False
 
     def __init__(self, folder: Path) -> None:
@@ -155,6 +179,9 @@ class RecordedWorld:
         return RecordedSource(RecordedConfig(path=str(self._path)))
 
     def post(self) -> str:
+        return self.post_of(0)
+
+    def post_of(self, days_ago: float) -> str:
         self._made += 1
         native_id = str(self._made)
         post = Post(
@@ -163,7 +190,7 @@ class RecordedWorld:
             author=an_author(),
             text=f"number {native_id}",
             url="",
-            published_at=NOON,
+            published_at=_ago(days_ago),
         )
         with self._path.open("ab") as file:
             if self._made % 50 == 0:

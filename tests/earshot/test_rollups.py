@@ -88,6 +88,14 @@ def test_a_promise_is_kept_until_its_last_moment(
     assert row.bucket == (bucket(stopped_s) if stopped_s > 0 else ZERO_BUCKET)
 
 
+def test_history_is_neither_kept_nor_missed(engine: Engine) -> None:
+    with db.open_sessions(engine).begin() as session:
+        assert not close_clock(session, replace(CLOCK, due_at=None, history=True))
+    with db.open_sessions(engine).begin() as session:
+        assert session.scalar(select(func.count()).select_from(ResponseRow)) == 0
+        assert session.scalar(select(func.count()).select_from(ClockRow)) == 0
+
+
 def test_volume_adds_up(engine: Engine) -> None:
     key, other = ("acme", 1, "sim", "checkout", "negative"), ("acme", 2, "sim", "", "neutral")
     for _ in range(3):

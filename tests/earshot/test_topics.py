@@ -18,6 +18,7 @@ from earshot.topics import CLASSIFIED, MENTIONS, TOPICS, Malformed, Topic
 from tests.builders import NOON, a_classification, a_classified, a_mention
 
 WIRE = Path(__file__).resolve().parents[1] / "data" / "wire"
+SECOND = timedelta(seconds=1)
 TOPIC: dict[str, Topic[Any]] = {topic.name: topic for topic in TOPICS}
 
 
@@ -59,6 +60,24 @@ def test_what_the_released_messages_say_is_understood() -> None:
     assert classified.classification == a_classification()
 
 
+def test_a_message_of_the_first_version_is_no_history_and_knows_no_receipt() -> None:
+    old = MENTIONS.decode((WIRE / "mentions-0.1.0.json").read_bytes())
+    assert (old.received_at, old.edited_at, old.history) == (None, None, False)
+    assert old.arrived_at == old.published_at
+    new = MENTIONS.decode((WIRE / "mentions-0.2.0.json").read_bytes())
+    assert (new.received_at, new.edited_at) == (NOON + SECOND, NOON + 2 * SECOND)
+    assert (new.arrived_at, new.history) == (NOON + SECOND, True)
+
+
+def test_a_message_of_the_first_version_leaves_open_what_its_author_wants() -> None:
+    old = CLASSIFIED.decode((WIRE / "classified-0.1.0.json").read_bytes())
+    assert (old.classification.wants_answer, old.classification.lang_known) == (None, True)
+    assert not old.mention.addressed
+    new = CLASSIFIED.decode((WIRE / "classified-0.2.0.json").read_bytes())
+    assert (new.classification.wants_answer, new.classification.lang_known) == (0.93, False)
+    assert new.mention.addressed
+
+
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
 def test_the_committed_schema_is_the_codes_and_holds_for_what_is_written(topic: Any) -> None:
     name = f"{topic.name}.json"
@@ -95,6 +114,9 @@ def test_what_an_older_writer_left_out_takes_its_default() -> None:
     [
         ({"published_at": "2026-03-02T12:00:00"}, "published_at must carry a time zone"),
         ({"collected_at": "2026-03-02T12:00:00"}, "collected_at must carry a time zone"),
+        ({"received_at": "2026-03-02T12:00:00"}, "received_at must carry a time zone"),
+        ({"edited_at": "2026-03-02T12:00:00"}, "edited_at must carry a time zone"),
+        ({"history": "yes"}, "$.history"),
         ({"published_at": "yesterday"}, "$.published_at"),
         ({"op": "explode"}, "$.op"),
         ({"revision": "1"}, "$.revision"),
@@ -153,6 +175,9 @@ mentions = st.builds(
     can_reply=st.booleans(),
     reply_bar=words,
     address=st.dictionaries(words, words, max_size=3),
+    received_at=st.none() | times,
+    edited_at=st.none() | times,
+    history=st.booleans(),
 )
 labels = st.builds(
     Label, value=words, confidence=st.floats(0, 1), reasons=st.lists(words, max_size=3).map(tuple)
@@ -178,6 +203,15 @@ def test_a_mention_comes_back_as_it_was_sent(mention: Mention) -> None:
 def test_a_classified_mention_comes_back_as_it_was_sent(classified: Classified) -> None:
     assert CLASSIFIED.decode(CLASSIFIED.encode(classified)) == classified
     assert CLASSIFIED.key(classified) == MENTIONS.key(classified.mention)
+
+
+@given(mentions)
+def test_a_mention_arrives_when_it_says_or_when_the_platform_had_it_if_that_is_later(
+    mention: Mention,
+) -> None:
+    assert mention.arrived_at in (mention.published_at, mention.received_at)
+    assert mention.arrived_at >= mention.published_at
+    assert mention.received_at is None or mention.arrived_at >= mention.received_at
 
 
 @given(mentions, mentions)

@@ -34,6 +34,7 @@ ALLOWED = 450
 """How many requests a route takes in a quarter of an hour. They are told, and not enforced."""
 _ALWAYS = {"id", "text", "edit_history_tweet_ids"}
 _LISTING = {"expansions", "max_results", "since_id", "start_time", "tweet.fields", "user.fields"}
+_FIRST_START = datetime(2010, 11, 6, tzinfo=UTC)
 _SIGNED_FOR = "https://api.twitter.com"
 
 
@@ -220,17 +221,17 @@ class XServer(Loopback):
         return Reply(200, body | ({"errors": missing} if missing else {}))
 
     def _search(self, request: Request) -> Reply:
-        if wrong := _unknown(request, {*_LISTING, "query", "next_token"}):
-            return wrong
         floor = self.now() - timedelta(days=7)
-        if _too_old(request, floor):
-            return _invalid("since_id", "'since_id' must be a tweet id created after [7 days ago].")
+        known = {*_LISTING, "query", "next_token"}
+        if wrong := _unknown(request, known) or _too_old(request, floor):
+            return wrong
         terms = request.query["query"].split()
         found = [p for p in self._listed() if _moment(p) > floor and self._hit(p, terms)]
         return self._listing(found, request, "next_token")
 
     def _timeline(self, request: Request, user: str, kind: str) -> Reply:
-        if wrong := _unknown(request, {*_LISTING, "pagination_token"}):
+        known = {*_LISTING, "pagination_token"}
+        if wrong := _unknown(request, known) or _too_old(request, _FIRST_START):
             return wrong
         found = [p for p in self._listed() if _belongs(p, user, kind)][:800]
         return self._listing(found, request, "pagination_token")
@@ -296,10 +297,14 @@ def _belongs(post: Mapping[str, Any], user: str, kind: str) -> bool:
     return any(m.get("id") == user for m in (post.get("entities") or {}).get("mentions") or ())
 
 
-def _too_old(request: Request, floor: datetime) -> bool:
-    since = int(request.query.get("since_id", 0))
+def _too_old(request: Request, floor: datetime) -> Reply | None:
+    since, start = int(request.query.get("since_id", 0)), request.query.get("start_time")
     milliseconds = (since >> 22) + 1_288_834_974_657
-    return bool(since) and milliseconds < floor.timestamp() * 1000
+    if since and milliseconds < floor.timestamp() * 1000:
+        return _invalid("since_id", f"'since_id' must be a tweet id created after [{floor}].")
+    if start and datetime.fromisoformat(start) < floor:
+        return _invalid("start_time", f"'start_time' must be on or after {floor}.")
+    return None
 
 
 def _unknown(request: Request, known: set[str]) -> Reply | None:

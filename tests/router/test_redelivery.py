@@ -14,6 +14,7 @@ from earshot import db
 from earshot.db import Sessions
 from earshot.domain import TOMBSTONE, Classified, Op
 from earshot.tables import (
+    FLAG_HISTORY,
     ClockRow,
     EventRow,
     ItemRow,
@@ -35,7 +36,11 @@ _records = st.builds(
         op=op,
         revision=REVISIONS[op],
         text="" if op == Op.DELETE else f"{op} {number}",
-        published_at=NOON + number * MINUTE,
+        # one is dated back by its author, and an edit of it arrives later than its post did
+        published_at=NOON - 5_000_000 * MINUTE if number == 4 else NOON + number * MINUTE,
+        received_at=NOON + (number + (op == Op.EDIT)) * MINUTE if number == 4 else None,
+        edited_at=NOON + 9 * MINUTE if op == Op.EDIT else None,
+        history=number == 1 or (number == 2 and thread == "b"),
         classification=said,
         address=OWN if number == 3 else {},  # the same for all revisions of a post
     ),
@@ -65,6 +70,10 @@ def _outcome(engine: Engine, batches: list[list[Classified]]) -> list[list[dict[
     routed(sessions, *batches)
     with sessions() as session:
         assert backlog(session) == counted(session)
+        for item in session.scalars(select(ItemRow)):  # history alone is promised nothing
+            past = bool(item.flags & FLAG_HISTORY)
+            assert (item.due_at is None, item.target == "", item.target_s == 0) == (past,) * 3
+            assert not past or item.state not in ("queued", "assigned")
         threads = {row.id: row.thread for row in session.scalars(select(ItemRow))}
         return [
             sorted((_by_thread(row, threads) for row in all_rows(session, table)), key=repr)
