@@ -6,6 +6,7 @@ the library or the operator named: nothing that came from outside is ever an add
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from urllib3.exceptions import (
 
 from collectors.allowance import Allowances
 from collectors.bounds import utc_now
+from collectors.waits import SHORTEST_S, bounded_wait_s
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -168,18 +170,29 @@ def never_sent(error: BaseException) -> bool:
 def retry_after_s(headers: Mapping[str, str], now: datetime, reset: str = "") -> float | None:
     """Seconds that a platform asks us to wait: by `Retry-After`, or by the epoch in `reset`.
 
-    `reset` names a header that holds seconds since 1970. Never below one second; None when
-    the platform said nothing that can be read.
+    `reset` names a header that holds seconds since 1970. Bounded by `collectors.waits`; None
+    when the platform said nothing that can be read, or named a time that is over.
     """
-    after, until = headers.get("retry-after", ""), headers.get(reset, "") if reset else ""
+    wait = _told_after(headers.get("retry-after", "").strip(), now)
+    if wait is None and reset:
+        until = _number(headers.get(reset, ""))
+        wait = until - now.timestamp() if math.isfinite(until) else None
+    return bounded_wait_s(wait)
+
+
+def _told_after(told: str, now: datetime) -> float | None:
+    """`Retry-After` in seconds, be it a number or a date; None where it is neither."""
+    if math.isfinite(seconds := _number(told)):
+        return seconds if seconds else SHORTEST_S
     try:
-        if after.strip().isdigit():
-            return max(1.0, float(after))
-        if after:
-            return max(1.0, (parsedate_to_datetime(after) - now) / timedelta(seconds=1))
-        if until:
-            moment = datetime.fromtimestamp(float(until), UTC)
-            return max(1.0, (moment - now) / timedelta(seconds=1))
-    except (ValueError, TypeError, OverflowError, OSError):
+        at = parsedate_to_datetime(told)
+        return (at.replace(tzinfo=at.tzinfo or UTC) - now) / timedelta(seconds=1)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return None
+
+
+def _number(told: str) -> float:
+    try:
+        return float(told)
+    except ValueError:
+        return math.nan
