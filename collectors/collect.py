@@ -12,9 +12,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from msgspec.structs import replace
 from sqlalchemy.orm import Session
@@ -25,6 +27,7 @@ from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_pau
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
+from collectors.transport import MISREAD
 from earshot.crash_points import passed
 from earshot.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
@@ -96,6 +99,9 @@ class Collector:
             batch = sound(self.source.poll(part, state.cursor), self.clock())
         except PlatformError as error:
             self._failed(part, state, error)
+            return
+        except MISREAD as error:  # a mistake in one source must not end the others
+            self._failed(part, state, _mistake(error))
             return
         passed("collect.polled")
         self._carry(part, batch)
@@ -314,6 +320,16 @@ class Collector:
             "why": {"reason": why} if why else None,
         }
         record(session, self.brand, now, "role:collect", kind, [event])
+
+
+def _mistake(error: Exception) -> PlatformError:
+    """An answer that a source did not foresee, without the error's words: they may be people's."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    place = f"{Path(frame.f_code.co_filename).name}:{line}"
+    return PlatformError(
+        f"an answer of the platform can't be handled ({type(error).__name__} at {place}): "
+        "please report it as a fault of Earshot"
+    )
 
 
 def _headers(mention: Mention) -> dict[str, str]:
