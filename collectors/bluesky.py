@@ -50,7 +50,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import MISREAD, never_sent
+from collectors.transport import MISREAD, UsedUp, never_sent
 
 _BATCH = 1_000
 _WAIT_S = 1.0
@@ -189,13 +189,13 @@ class BlueskyResponder:
     settle_s = 5.0
     length_limit = 300
 
-    def __init__(self, config: BlueskyConfig) -> None:
+    def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
         if not config.identifier:
             raise ValueError(
                 "replying on Bluesky needs identifier and password (an app password): set "
                 "them, or leave this source without answers"
             )
-        self._pds = Pds(config)
+        self._pds = Pds(config, now)
 
     @property
     def allowances(self) -> Allowances:
@@ -221,9 +221,7 @@ class BlueskyResponder:
         except XrpcError as error:
             return _classify(error)
         except (requests.RequestException, *MISREAD) as error:
-            if never_sent(error):
-                return Refused(reason="Bluesky could not be reached", permanent=False)
-            return Unknown(reason=f"no clear answer from Bluesky ({type(error).__name__})")
+            return _unanswered(error)
         did, _, rkey = uri.removeprefix("at://").replace(f"/{POSTS}", "").partition("/")
         return Sent(native_id=uri, url=f"https://bsky.app/profile/{did}/post/{rkey}")
 
@@ -242,6 +240,8 @@ class BlueskyResponder:
             raise PlatformError(
                 f"Bluesky thread: the server refused ({error})", retry_after_s=error.wait_s
             ) from error
+        except UsedUp as error:
+            raise PlatformError(f"Bluesky thread: {error}", retry_after_s=error.wait_s) from None
         except (requests.RequestException, *MISREAD) as error:
             raise PlatformError(f"Bluesky thread: no answer ({type(error).__name__})") from error
         return Thread(gone=gone, text=text, posts=sorted(below.values(), key=lambda post: post.at))
@@ -268,6 +268,15 @@ class BlueskyResponder:
             if error.name in _NOT_THERE:
                 return None
             raise
+
+
+def _unanswered(error: Exception) -> Outcome:
+    """What a request without an answer proves. Pure."""
+    if isinstance(error, UsedUp):
+        return Refused(reason=f"Bluesky: {error}", permanent=False, retry_after_s=error.wait_s)
+    if never_sent(error):
+        return Refused(reason="Bluesky could not be reached", permanent=False)
+    return Unknown(reason=f"no clear answer from Bluesky ({type(error).__name__})")
 
 
 def _classify(error: XrpcError) -> Outcome:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +22,7 @@ from collectors.transport import (
     CONNECT_TIMEOUT_S,
     MISREAD,
     PlatformSession,
+    UsedUp,
     json_of,
     retry_after_s,
 )
@@ -114,14 +117,15 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
 class XrpcError(Exception):
     """The server answered with an error: its status, its name for it, and a wait in seconds."""
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: requests.Response, now: datetime) -> None:
         try:
             told = str(json_of(response).get("error", ""))
         except (requests.RequestException, AttributeError):
             told = ""
         self.name = told if _NAME.fullmatch(told) else ""
         self.status = response.status_code
-        self.wait_s = retry_after_s(response.headers, utc_now(), "ratelimit-reset")
+        self.wait_s = retry_after_s(response.headers, now, "ratelimit-reset")
+        self.busy = self.status >= _SERVER_ERROR or self.status == _TOO_MANY
         super().__init__(f"{self.status} {self.name}".strip())
 
 
@@ -136,9 +140,10 @@ class Pds:
     refreshed once per call.
     """
 
-    def __init__(self, config: BlueskyConfig) -> None:
+    def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
         self._config = config
-        self._http = PlatformSession(config.timeout_s)
+        self._now = now
+        self._http = PlatformSession(config.timeout_s, now)
         self._session: dict[str, Any] = {}
 
     @property
@@ -180,13 +185,15 @@ class Pds:
             made = self._ask("POST", "com.atproto.server.createSession", json=asked)
             self._session = {name: made[name] for name in ("did", "accessJwt", "refreshJwt")}
         except XrpcError as error:
-            busy = error.status >= _SERVER_ERROR or error.status == _TOO_MANY
             raise SignInFailed(
                 f"signing in to {self._config.service} failed ({error}): check identifier and "
                 "app password",
-                permanent=not busy,
+                permanent=not error.busy,
                 retry_after_s=error.wait_s,
             ) from error
+        except UsedUp as error:
+            reason = f"signing in to {self._config.service}: {error}"
+            raise SignInFailed(reason, retry_after_s=error.wait_s) from None
         except (requests.RequestException, *MISREAD) as error:
             raise SignInFailed(
                 f"signing in to {self._config.service} got no answer ({type(error).__name__})"
@@ -197,7 +204,15 @@ class Pds:
             nsid = "com.atproto.server.refreshSession"
             made = self._ask("POST", nsid, self._session["refreshJwt"])
             self._session |= {name: made[name] for name in ("accessJwt", "refreshJwt")}
-        except (XrpcError, requests.RequestException, *MISREAD):
+        except UsedUp:
+            raise
+        except XrpcError as error:
+            if error.busy:  # the session is still good, and sign-ins are rationed
+                reason = f"{self._config.service} gave no fresh token ({error})"
+                raise SignInFailed(reason, retry_after_s=error.wait_s) from error
+            self._session = {}
+            self._sign_in()
+        except (requests.RequestException, *MISREAD):
             self._session = {}
             self._sign_in()
 
@@ -210,5 +225,5 @@ class Pds:
             **kwargs,
         )
         if not response.ok or response.is_redirect:
-            raise XrpcError(response)
+            raise XrpcError(response, self._now())
         return json_of(response)

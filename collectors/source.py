@@ -31,7 +31,8 @@ class PlatformError(Exception):
 
     `permanent` says that trying again won't help until somebody changes something (a wrong
     token, a deleted account); `retry_after_s` is the platform's own word when it gave one,
-    within the bounds of `collectors.waits`. The message says what, where and what to do, and holds no secret and no person's words.
+    within the bounds of `collectors.waits`. The message says what, where and what to do, and
+    holds no secret and no person's words.
     """
 
     def __init__(

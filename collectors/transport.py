@@ -51,6 +51,17 @@ class OversizedAnswer(requests.RequestException):
     """A platform's answer was longer than `BODY_LIMIT`, or took longer than it may."""
 
 
+class UsedUp(requests.RequestException):
+    """What the platform takes of us in this window is used up, so that nothing was asked.
+
+    `wait_s` is how long the window still lasts, in seconds.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("this window's requests are used up")
+        self.wait_s = wait_s
+
+
 class BoundedAdapter(HTTPAdapter):
     """Gives each request a time-out if it has none, and reads its answer whole within bounds.
 
@@ -102,20 +113,28 @@ class PlatformSession(requests.Session):
     requests would follow a redirect to any host, over plain HTTP too, and repeat a form with
     its passwords there. No API that we use redirects: one that does is an error to be shown.
 
-    `allowances` is what the answers said of the platform's rate limits.
+    `allowances` is what the answers said of the platform's rate limits. Sessions that share a
+    client share them. While they say that nothing is left, nothing is asked.
     """
 
-    def __init__(self, timeout_s: float, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        now: Callable[[], datetime] = utc_now,
+        allowances: Allowances | None = None,
+    ) -> None:
         super().__init__()
-        self.allowances = Allowances()
+        self.allowances = Allowances() if allowances is None else allowances
         self._now = now
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter(timeout_s))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer. Raises what requests raises."""
-        response = super().send(request, **kwargs)
+        """The answer. Raises UsedUp, and what requests raises."""
         route = f"{request.method} {request.path_url.partition('?')[0]}"
+        if wait_s := self.allowances.wait_s(route, self._now()):
+            raise UsedUp(wait_s)
+        response = super().send(request, **kwargs)
         self.allowances.note(route, response.headers, self._now())
         return response
 
@@ -158,7 +177,7 @@ def never_sent(error: BaseException) -> bool:
 
     Only a connection that was never made proves it; a reset or a time-out afterwards does not.
     """
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
+    if isinstance(error, UsedUp | requests.ConnectTimeout | requests.exceptions.InvalidURL):
         return True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
@@ -183,7 +202,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime, reset: str = "") ->
 def _told_after(told: str, now: datetime) -> float | None:
     """`Retry-After` in seconds, be it a number or a date; None where it is neither."""
     if math.isfinite(seconds := _number(told)):
-        return seconds if seconds else SHORTEST_S
+        return seconds or SHORTEST_S
     try:
         at = parsedate_to_datetime(told)
         return (at.replace(tzinfo=at.tzinfo or UTC) - now) / timedelta(seconds=1)

@@ -28,7 +28,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import MISREAD, PlatformSession, never_sent, retry_after_s
+from collectors.transport import MISREAD, PlatformSession, UsedUp, never_sent, retry_after_s
 from collectors.x_client import NO_CREDIT, XConfig, connect, reading
 
 _OVERLAP = 10
@@ -64,7 +64,7 @@ class XSource:
         self.limits: Sequence[Limit] = (
             Limit(name=config.mode, requests=300 if per_user else 450, per_s=900.0),
         )
-        self._session = PlatformSession(config.timeout_s)
+        self._session = PlatformSession(config.timeout_s, now)
         self._client = connect(config, self._session)
 
     @property
@@ -150,7 +150,7 @@ class XResponder:
             )
         self._config = config
         self._now = now
-        self._session = PlatformSession(config.timeout_s)
+        self._session = PlatformSession(config.timeout_s, now)
         self._client = connect(config, self._session)
 
     @property
@@ -166,6 +166,8 @@ class XResponder:
             made_id = str(made["data"]["id"])
         except tweepy.HTTPException as error:
             return classify(error, self._now())
+        except UsedUp as error:
+            return Refused(reason=f"X: {error}", permanent=False, retry_after_s=error.wait_s)
         except requests.RequestException as error:
             if never_sent(error):
                 return Refused(reason="X could not be reached", permanent=False)

@@ -26,6 +26,7 @@ from collectors.source import (
     Unknown,
 )
 from earshot.domain import TOMBSTONE, Op
+from tests.builders import ManualClock
 from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
 from tests.platforms.loopback import Mishap, Reply
 
@@ -301,6 +302,43 @@ def test_refusals_say_whether_trying_again_helps(server: BlueskyServer) -> None:
     assert isinstance(gone, Refused)
     assert not gone.permanent
     assert server.posted == []
+
+
+@pytest.mark.parametrize("nsid", [PUT, "createSession", "refreshSession"])
+def test_our_server_is_not_asked_while_nothing_is_left_of_its_window(
+    server: BlueskyServer, nsid: str
+) -> None:
+    clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+    parent = server.post("Acme is down")
+    responder = BlueskyResponder(config(server), clock)
+    if nsid == "refreshSession":
+        assert isinstance(responder.send(answer(server, parent)), Sent)
+    until = clock.now + timedelta(minutes=4)
+    spent = {
+        "ratelimit-limit": "30",
+        "ratelimit-remaining": "0",
+        "ratelimit-reset": str(int(until.timestamp())),
+    }
+    if nsid == "refreshSession":
+        server.expire()
+    busy = Reply(429, {"error": "RateLimitExceeded"}, spent)
+    server.mishap(Mishap(nsid, reply=busy))
+    for _ in range(2):
+        refused = responder.send(answer(server, parent))
+        assert isinstance(refused, Refused)
+        assert not refused.permanent
+        assert refused.retry_after_s == 240.0
+    asked = [request for request in server.requests if request.path.endswith(nsid)]
+    assert len(asked) == 1
+    if nsid == PUT:
+        assert responder.read(answer(server, parent)).text == "Acme is down"
+    else:
+        with pytest.raises(PlatformError) as caught:
+            responder.read(answer(server, parent))
+        assert caught.value.retry_after_s == 240.0
+    clock.now = until
+    assert isinstance(responder.send(answer(server, parent)), Sent)
+    assert server.sign_ins == 1
 
 
 def test_reading_back_sees_an_edit_and_a_deletion(server: BlueskyServer) -> None:

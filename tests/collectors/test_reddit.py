@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collectors.bounds import utc_now
 from collectors.reddit import RedditResponder, RedditSource
 from collectors.reddit_client import RedditConfig
 from collectors.source import (
@@ -21,7 +24,9 @@ from collectors.source import (
     Sent,
     Unknown,
 )
+from collectors.waits import LONGEST_S
 from earshot.domain import TOMBSTONE, Op
+from tests.builders import ManualClock
 from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.reddit_server import ACCOUNT, UNAUTHORIZED, USERNAME, RedditServer
 
@@ -186,15 +191,146 @@ def test_a_failed_read_says_whether_trying_again_helps(
         assert sum(request.path.startswith("/r/") for request in server.requests) == 1
 
 
-def test_used_up_requests_stop_the_poll_instead_of_sleeping_in_it(server: RedditServer) -> None:
-    spent = {"x-ratelimit-remaining": "0", "x-ratelimit-used": "1000", "x-ratelimit-reset": "500"}
-    empty: dict[str, Any] = {"data": {"children": [], "after": None}}
-    server.mishap(Mishap("/r/", reply=Reply(200, empty, spent)))
-    source = RedditSource(config(server))
-    drain(source, "comments")
+def spent(reset: object = 2, **headers: str) -> dict[str, str]:
+    """What Reddit's headers say when nothing is left of the window."""
+    return {
+        "x-ratelimit-remaining": "0.0",
+        "x-ratelimit-used": "1000",
+        "x-ratelimit-reset": str(reset),
+        **headers,
+    }
+
+
+EMPTY: dict[str, Any] = {"data": {"children": [], "after": None}}
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_reddit_is_asked_again_when_the_window_is_over_that_it_told(
+    server: RedditServer, status: int
+) -> None:
+    clock = ManualClock(utc_now())
+    name = server.comment(server.submit("Acme"), "hm")
+    server.mishap(Mishap("/r/", reply=Reply(status, EMPTY, spent(reset=2))))
+    source = RedditSource(config(server), clock)
+    if status == 200:
+        assert source.poll("comments", None).posts == []
+    else:
+        with pytest.raises(PlatformError, match="429") as caught:
+            source.poll("comments", None)
+        assert caught.value.retry_after_s == 2.0
+    asked = len(server.requests)
+    clock.now += timedelta(seconds=0.5)
     with pytest.raises(PlatformError, match="used up") as caught:
         source.poll("comments", None)
-    assert caught.value.retry_after_s == 600.0
+    assert (caught.value.permanent, caught.value.retry_after_s) == (False, 1.5)
+    assert len(server.requests) == asked
+    clock.now += timedelta(seconds=1.5)
+    [post] = source.poll("comments", None).posts
+    assert post.native_id == name
+
+
+def test_all_that_share_a_client_share_its_window(server: RedditServer) -> None:
+    clock = ManualClock(utc_now())
+    root = server.submit("Acme")
+    parent = server.comment(root, f"what does u/{USERNAME} say?")
+    source = RedditSource(config(server), clock)
+    inbox = RedditSource(config(server, inbox=True), clock)
+    responder = RedditResponder(config(server), clock)
+    other = RedditSource(config(server, user_agent="somebody else"), clock)
+    server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=95))))
+    source.poll("comments", None)
+    asked = len(server.requests)
+    for part in ("comments", "submissions"):
+        with pytest.raises(PlatformError, match="used up"):
+            other.poll(part, None)
+    with pytest.raises(PlatformError, match="used up") as caught:
+        inbox.poll("mentions", None)
+    assert caught.value.retry_after_s == 95.0
+    with pytest.raises(PlatformError, match="used up") as caught:
+        responder.read(answer(parent, root))
+    assert caught.value.retry_after_s == 95.0
+    refused = responder.send(answer(parent, root))
+    assert isinstance(refused, Refused)
+    assert (refused.permanent, refused.retry_after_s) == (False, 95.0)
+    assert (len(server.requests), server.posted) == (asked, [])
+    clock.now += timedelta(seconds=95)
+    assert isinstance(responder.send(answer(parent, root)), Sent)
+    assert len(inbox.poll("mentions", None).posts) == 1
+
+
+def test_another_client_has_a_window_of_its_own(server: RedditServer) -> None:
+    clock = ManualClock(utc_now())
+    server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=95))))
+    RedditSource(config(server), clock).poll("comments", None)
+    with RedditServer() as elsewhere:
+        assert RedditSource(config(elsewhere), clock).poll("comments", None).posts == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"x-ratelimit-reset": "soon"},
+        {"x-ratelimit-reset": "2.5"},
+        {"x-ratelimit-remaining": "many"},
+        {"x-ratelimit-remaining": "900", "x-ratelimit-reset": "1000000000"},
+        {"x-ratelimit-remaining": "900", "x-ratelimit-used": "some"},
+        {"retry-after": "Mon, 02 Mar 2026 12:00:10 GMT"},
+    ],
+)
+def test_what_reddit_says_of_its_window_never_spoils_an_answer_nor_sleeps_in_the_client(
+    server: RedditServer, told: dict[str, str]
+) -> None:
+    root = server.submit("Acme")
+    parent = server.comment(root, "it fails")
+    source, responder = RedditSource(config(server)), RedditResponder(config(server))
+    done = {"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": {}}]}}}
+    done["json"]["data"]["things"][0]["data"] = server.thing(parent)
+    server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=600) | told)))
+    server.mishap(Mishap("/api/comment", reply=Reply(200, done, spent(reset=600) | told)))
+    assert isinstance(responder.send(answer(parent, root)), Sent)
+    begun = time.monotonic()
+    for _ in range(2):
+        with suppress(PlatformError):
+            source.poll("comments", None)
+        assert not isinstance(responder.send(answer(parent, root)), Unknown)
+    assert time.monotonic() - begun < 60  # Reddit's window lasts for ten minutes
+
+
+@pytest.mark.parametrize(
+    ("reply", "wait_s"),
+    [
+        (Reply(429, {}, {"retry-after": "1000000000"}), LONGEST_S),
+        (Reply(429, {}, {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}), LONGEST_S),
+        (Reply(429, {}, {"retry-after": "soon"}), 60.0),
+        (Reply(429, {}, {"retry-after": "-3"}), 60.0),
+        (Reply(429, {}, {"x-ratelimit-reset": "7"}), 7.0),
+        (Reply(429, {}), 60.0),
+        (Reply(503, {}, {"retry-after": "9"}), 9.0),
+    ],
+)
+def test_the_wait_that_reddit_tells_is_kept_within_a_day(
+    server: RedditServer, reply: Reply, wait_s: float
+) -> None:
+    server.mishap(Mishap("/r/", reply=reply), Mishap("access_token", reply=reply))
+    for _ in ("signing in", "reading"):
+        with pytest.raises(PlatformError) as caught:
+            RedditSource(config(server)).poll("comments", None)
+        told = caught.value.retry_after_s
+        assert told == wait_s or (told is None and wait_s == 60.0)
+    if reply.status == 429:
+        server.mishap(Mishap("/api/comment", reply=reply))
+        refused = RedditResponder(config(server)).send(answer("t1_a", "t3_a"))
+        assert isinstance(refused, Refused)
+        assert (refused.permanent, refused.retry_after_s) == (False, wait_s)
+
+
+def test_a_comment_whose_request_timed_out_at_reddit_is_not_posted_twice(
+    server: RedditServer,
+) -> None:
+    root = server.submit("Acme")
+    server.mishap(*[Mishap("/api/comment", reply=Reply(408, {}))] * 3)
+    assert isinstance(RedditResponder(config(server)).send(answer(root, root)), Unknown)
+    assert [r.path for r in server.requests].count("/api/comment/") == 1
 
 
 def test_a_wrong_password_is_said_plainly(server: RedditServer) -> None:
@@ -250,6 +386,8 @@ def test_no_clear_answer_is_unknown_and_is_not_repeated(
     ("errors", "permanent", "wait_s"),
     [
         ({"errors": [["RATELIMIT", "try again", "ratelimit"]], "ratelimit": 540.0}, False, 540.0),
+        ({"errors": [["RATELIMIT", "try again", "ratelimit"]], "ratelimit": "soon"}, False, 60.0),
+        ({"errors": [["RATELIMIT", "try again", "ratelimit"]], "ratelimit": 1e9}, False, LONGEST_S),
         ({"errors": [["TOO_OLD", "that's a piece of history", "parent"]]}, True, None),
     ],
 )

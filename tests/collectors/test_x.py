@@ -20,9 +20,11 @@ from collectors.source import (
     Source,
     Unknown,
 )
+from collectors.waits import LONGEST_S
 from collectors.x import XResponder, XSource
 from collectors.x_client import XConfig
 from earshot.domain import Op
+from tests.builders import ManualClock
 from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.x_server import BEARER, HANDLE, KEYS, US, XServer
 
@@ -164,6 +166,96 @@ def test_a_failed_read_says_whether_trying_again_helps(
     assert BEARER not in str(caught.value)
     if reply.status == 429:
         assert (caught.value.retry_after_s or 0) > 1
+
+
+def spent(until: datetime) -> dict[str, str]:
+    """What X's headers say when nothing is left of a route's quarter of an hour."""
+    return {
+        "x-rate-limit-limit": "450",
+        "x-rate-limit-remaining": "0",
+        "x-rate-limit-reset": str(int(until.timestamp())),
+    }
+
+
+def test_x_is_not_asked_while_nothing_is_left_of_the_window_and_asked_again_behind_it(
+    server: XServer,
+) -> None:
+    clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+    mention = server.post("@acme hello")
+    until = clock.now + timedelta(minutes=9)
+    server.mishap(Mishap("mentions", reply=Reply(200, {"meta": {"result_count": 0}}, spent(until))))
+    source = XSource(config(server), clock)
+    assert source.poll("mentions", None).posts == []
+    with pytest.raises(PlatformError, match="used up") as caught:
+        source.poll("mentions", None)
+    assert (caught.value.permanent, caught.value.retry_after_s) == (False, 540.0)
+    assert len(server.requests) == 1
+    clock.now = until
+    assert [post.native_id for post in source.poll("mentions", None).posts] == [mention]
+
+
+def test_a_reply_waits_for_the_day_whose_posts_are_used_up(server: XServer) -> None:
+    clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+    parent = server.post("@acme it fails")
+    until = str(int((clock.now + timedelta(hours=5)).timestamp()))
+    day = {"x-user-limit-24hour-remaining": "0", "x-user-limit-24hour-reset": until}
+    server.mishap(Mishap("/2/tweets", reply=Reply(429, {}, day)))
+    responder = XResponder(config(server), clock)
+    responder.send(answer(parent))
+    refused = responder.send(answer(parent))
+    assert isinstance(refused, Refused)
+    assert (refused.permanent, refused.retry_after_s) == (False, 5 * 3600.0)
+    assert responder.read(answer(parent)).posts == []  # reading has limits of its own
+    clock.now += timedelta(hours=5)
+    assert isinstance(responder.send(answer(parent)), Sent)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "1000000000"}, LONGEST_S),
+        ({"x-rate-limit-reset": "32503680000"}, LONGEST_S),
+        ({"x-rate-limit-reset": "-7"}, None),
+        ({"retry-after": "soon", "x-rate-limit-reset": "later"}, None),
+    ],
+)
+def test_the_wait_that_x_tells_is_kept_within_a_day(
+    server: XServer, headers: dict[str, str], wait_s: float | None
+) -> None:
+    server.mishap(*[Mishap(reply=Reply(429, {}, headers))] * 2)
+    with pytest.raises(PlatformError) as caught:
+        XSource(config(server)).poll("mentions", None)
+    assert caught.value.retry_after_s == wait_s
+    refused = XResponder(config(server)).send(answer("7"))
+    assert isinstance(refused, Refused)
+    assert refused.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [1],
+        None,
+        "busy",
+        {"errors": None},
+        {"errors": [{"message": 5}]},
+        {"detail": []},
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+@pytest.mark.parametrize(("status", "permanent"), [(429, False), (401, True), (503, False)])
+def test_a_refusal_counts_by_its_status_whatever_its_words(
+    server: XServer, status: int, body: Any, *, permanent: bool
+) -> None:
+    reply = Reply(status, body, {"retry-after": "70"})
+    server.mishap(*[Mishap(reply=reply)] * 2)
+    with pytest.raises(PlatformError, match=str(status)) as caught:
+        XSource(config(server)).poll("mentions", None)
+    assert caught.value.permanent is permanent
+    outcome = XResponder(config(server)).send(answer("7"))
+    assert isinstance(outcome, Unknown if status == 503 else Refused)
+    assert getattr(outcome, "permanent", False) is permanent
 
 
 def test_a_silent_server_does_not_hang_the_collector(server: XServer) -> None:
