@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import ClientConnection, reconnect
 from websockets.typing import Subprotocol
@@ -31,8 +32,9 @@ _STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
 _STREAM_V1 = "/subscribe"
 _CLOSE_TIMEOUT_S = 0.5
 """Nothing that is still on its way matters: it is read again behind the cursor."""
-FRAME_LIMIT = 1 << 20
-"""The longest frame, in bytes, once unpacked: a post has at most 100,000."""
+STREAM_LIMIT = 4 << 20
+"""The longest frame taken in, in bytes, once unpacked. Jetstream is asked not to send a longer one:
+we would have to close the connection, and get it again at the next."""
 _TOO_MANY = 429
 _NAME = re.compile(r"[A-Za-z0-9]{1,100}")
 """A server's name of an error, such as RecordNotFound; anything else there may repeat ours."""
@@ -87,7 +89,7 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
     else:
         path, query = _STREAM_V1, {"wantedCollections": [POSTS]}
         subprotocols = None
-    query["cursor"] = [str(cursor)]
+    query |= {"cursor": [str(cursor)], "maxMessageSizeBytes": [str(STREAM_LIMIT)]}
     address = f"{config.endpoint.rstrip('/')}{path}?{urlencode(query, doseq=True)}"
     try:
         stream = _Direct(
@@ -95,7 +97,7 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
             subprotocols=subprotocols,
             open_timeout=CONNECT_TIMEOUT_S,
             close_timeout=_CLOSE_TIMEOUT_S,
-            max_size=FRAME_LIMIT,
+            max_size=STREAM_LIMIT,
         ).connect()
     except InvalidStatus as error:
         if b"CursorTooOld" in (error.response.body or b""):
@@ -104,7 +106,7 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
         raise PlatformError(
             f"Jetstream {config.endpoint}: refused the connection ({status})",
             permanent=400 <= status < _SERVER_ERROR and status != _TOO_MANY,  # noqa: PLR2004 - HTTP's client errors
-            retry_after_s=retry_after_s(error.response.headers, utc_now()),
+            retry_after_s=retry_after_s(_each(error.response.headers), utc_now()),
         ) from error
     except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as error:
         raise PlatformError(
@@ -112,6 +114,11 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
         ) from error
     stream.pending_legacy_warning = False  # we go without its reconnecting: the cursor is ours
     return stream
+
+
+def _each(headers: Headers) -> Mapping[str, str]:
+    """By their names in small letters; of a header that was sent twice, the last."""
+    return {name.lower(): value for name, value in headers.raw_items()}
 
 
 class XrpcError(Exception):

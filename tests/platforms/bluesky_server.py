@@ -1,8 +1,9 @@
 """Bluesky on loopback: a Jetstream (both versions) and one account's server (PDS).
 
 What is posted through the PDS appears in the stream, as on the network. The stream replays
-from its cursor inclusively, refuses one below its floor, and takes a cursor of 10^15 and
-above for a time, as Jetstream does.
+from its cursor inclusively, refuses one below its floor, takes a cursor of 10^15 and above for
+a time, and refuses parameters that it doesn't know, as Jetstream does. Its frames are those of
+the published lexicon: `tests/platforms/test_bluesky_server.py` holds them to it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ DID, HANDLE, PASSWORD = "did:plc:acme", "acme.test", "app-password"
 _POSTS = "app.bsky.feed.post"
 _LEXICON = "network.bsky.jetstream.subscribeEvents"
 _A_TIME = 10**15
+_PARAMETERS = {
+    "/subscribe": {"wantedCollections", "wantedDids", "cursor", "maxMessageSizeBytes"},
+    f"/xrpc/{_LEXICON}": {"collections", "dids", "kinds", "cursor", "maxMessageSizeBytes"},
+}
+_REV = "3l3qo2vutsw2b"
+_RELAYED = timedelta(seconds=2)
+_KINDS = {"commit", "identity", "account", "sync"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +55,17 @@ class Entry:
 
 
 class BlueskyServer(Loopback):
-    """A small Bluesky. `url` is the PDS, `stream_url` the Jetstream; `floor` its oldest seq."""
+    """A small Bluesky. `url` is the PDS, `stream_url` the Jetstream; `floor` its oldest seq.
+
+    `hangs_up` makes the stream close behind what waits. `heeds_size` is False for an instance
+    that sends frames of any length.
+    """
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.now = now
         self.floor = 0
+        self.hangs_up = False
+        self.heeds_size = True
         self.entries: list[Entry] = []
         self.records: dict[str, dict[str, Any]] = {}
         self.handles: dict[str, str] = {DID: HANDLE}
@@ -83,14 +97,25 @@ class BlueskyServer(Loopback):
     # ------------------------------------------------------------ the world
 
     def post(
-        self, text: str, did: str = "did:plc:ana", *, reply_to: str = "", at: datetime | None = None
+        self,
+        text: str,
+        did: str = "did:plc:ana",
+        *,
+        reply_to: str = "",
+        at: datetime | None = None,
+        padding: int = 0,
     ) -> str:
-        """Put a post into the world and the stream, and give its address (at://…)."""
+        """Put a post into the world and the stream, and give its address (at://…).
+
+        `padding` is how many bytes a field of the record holds that no lexicon knows.
+        """
         with self.lock:
             rkey = f"3k{next(self._keys):011d}"
             record: dict[str, Any] = {"$type": _POSTS, "text": text}
             record["createdAt"] = _iso(at or self.now())
             record["langs"] = ["en"]
+            if padding:
+                record["padding"] = "x" * padding
             if reply_to:
                 record["reply"] = self.reference(reply_to)
             return self._put(did, rkey, record)
@@ -117,7 +142,18 @@ class BlueskyServer(Loopback):
         with self.lock:
             for uri in [uri for uri in self.records if _split(uri)[0] == did]:
                 self.records.pop(uri)
-            self._emit("account", did, {"active": False, "status": status})
+            self._emit("account", did, self._relayed(did, active=False, status=status))
+
+    def rename(self, did: str, handle: str) -> None:
+        """An account takes another handle."""
+        with self.lock:
+            self.handles[did] = handle
+            self._emit("identity", did, self._relayed(did, handle=handle))
+
+    def _relayed(self, did: str, **told: object) -> dict[str, Any]:
+        """An event of the relay, with the relay's own number and time."""
+        relay = {"seq": 90_000_000 + next(self._keys), "time": _iso(self.now() - _RELAYED)}
+        return {"did": did, **relay, **told}
 
     def garble(self, frame: bytes = b"\xff{nonsense") -> None:
         """Send something that is not an event."""
@@ -157,8 +193,9 @@ class BlueskyServer(Loopback):
         time_us = time_us or _us(self.now())
         seq = len(self.entries) + 1
         moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
-        payload = {**body, "$type": f"{_LEXICON}#{kind}", "did": did, "seq": seq}
-        payload["time"] = moment.isoformat().replace("+00:00", "Z")
+        told = {"rev": _REV, **body} if kind == "commit" else {kind: dict(body)}
+        payload = {**told, "$type": f"{_LEXICON}#{kind}", "did": did, "seq": seq}
+        payload["time"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
         self.entries.append(Entry(seq, time_us, payload))
 
     # ------------------------------------------------------------ the stream
@@ -166,9 +203,13 @@ class BlueskyServer(Loopback):
     def _admit(self, socket: ServerConnection, handshake: Handshake) -> Response | None:
         self.connects.append(handshake.path)
         parts = urlsplit(handshake.path)
-        cursor = int(parse_qs(parts.query).get("cursor", ["0"])[0])
-        if parts.path not in {f"/xrpc/{_LEXICON}", "/subscribe"}:
+        query = parse_qs(parts.query)
+        cursor = int(query.get("cursor", ["0"])[0])
+        if parts.path not in _PARAMETERS:
             return socket.respond(404, "no such stream")
+        strange = query.keys() - _PARAMETERS[parts.path] | {*query.get("kinds", ())} - _KINDS
+        if strange:
+            return socket.respond(400, json.dumps({"error": "InvalidRequest"}))
         if parts.path != "/subscribe" and 0 < cursor < min(self.floor, _A_TIME):
             message = f"cursor {cursor} is below the floor {self.floor}"
             body = json.dumps({"error": "CursorTooOld", "message": message})
@@ -181,6 +222,8 @@ class BlueskyServer(Loopback):
         v1 = parts.path == "/subscribe"
         query = parse_qs(parts.query)
         wanted = {*query.get("collections", ()), *query.get("wantedCollections", ())}
+        kinds = {*query.get("kinds", _KINDS)}
+        longest = int(query.get("maxMessageSizeBytes", ["0"])[0]) if self.heeds_size else 0
         cursor = int(query.get("cursor", ["0"])[0])
         index = 0 if cursor else len(self.entries)
         self._open.add(socket)
@@ -190,9 +233,15 @@ class BlueskyServer(Loopback):
                     waiting = self.entries[index:]
                 for entry in waiting:
                     place = entry.time_us if v1 or cursor >= _A_TIME else entry.seq
-                    if place >= cursor and entry.seq >= self.floor and _passes(entry, wanted):
-                        socket.send(_frame(entry, v1=v1))
+                    if place < cursor or entry.seq < self.floor:
+                        continue
+                    frame = _frame(entry, v1=v1)
+                    fits = not longest or len(frame) <= longest
+                    if fits and _passes(entry, wanted, kinds):
+                        socket.send(frame)
                 index += len(waiting)
+                if self.hangs_up and waiting:
+                    return
                 self._closing.wait(0.01)
         self._open.discard(socket)
 
@@ -293,9 +342,12 @@ class BlueskyServer(Loopback):
         }
 
 
-def _passes(entry: Entry, wanted: set[str]) -> bool:
-    collection = entry.payload.get("collection") if isinstance(entry.payload, dict) else None
-    return not collection or not wanted or collection in wanted
+def _passes(entry: Entry, wanted: set[str], kinds: set[str]) -> bool:
+    if not isinstance(entry.payload, dict):
+        return True
+    collection = entry.payload.get("collection")
+    kind = entry.payload["$type"].rpartition("#")[2]
+    return kind in kinds and (not collection or not wanted or collection in wanted)
 
 
 def _frame(entry: Entry, *, v1: bool) -> str | bytes:
@@ -305,8 +357,9 @@ def _frame(entry: Entry, *, v1: bool) -> str | bytes:
     if not v1:
         return json.dumps({"$type": "message", "payload": payload})
     kind = payload["$type"].rpartition("#")[2]
-    outer = {"did": payload["did"], "time_us": entry.time_us, "kind": kind}
+    outer = {"did": payload["did"], "time_us": entry.time_us, "cursor": entry.seq, "kind": kind}
     inner = {k: v for k, v in payload.items() if k not in {"$type", "did", "seq", "time"}}
+    inner = inner if kind == "commit" else inner[kind]
     return json.dumps({**outer, kind: inner})
 
 
