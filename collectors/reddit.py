@@ -98,7 +98,7 @@ class RedditSource:
             params["after"] = token
         with reading(part):
             listing = self._reddit.request(method="GET", path=self._paths[part], params=params)
-            return Page(rows=reddit_posts.rows(listing), next=listing["data"]["after"])
+            return Page(rows=reddit_posts.rows(listing), next=reddit_posts.after(listing))
 
 
 class RedditResponder:

@@ -12,7 +12,7 @@ import tweepy
 
 from collectors import x_posts
 from collectors.allowance import Allowances
-from collectors.bounds import utc_now
+from collectors.bounds import clean_id, utc_now
 from collectors.resume import Page, walk_back
 from collectors.source import (
     Answer,
@@ -89,8 +89,8 @@ class XSource:
         since: dict[str, Any] = {}
         if start:
             since = {"start_time": start}
-        elif seen:
-            since = {"since_id": min(sorted(map(int, seen))[-_OVERLAP:])}
+        elif known := self._known(seen):
+            since = {"since_id": min(sorted(known)[-_OVERLAP:])}
         with reading(self._config.mode, self._now):
             try:
                 return self._ask(since, page_token, start)
@@ -98,6 +98,13 @@ class XSource:
                 if "since_id" not in since or "since_id" not in str(error):
                     raise
             return self._restart(since["since_id"])
+
+    def _known(self, seen: Sequence[str]) -> list[int]:
+        """The ids among the marks that X can have given: not those of rows that had none."""
+        latest = self._now() + _SKEW
+        return [
+            int(mark) for mark in seen if x_posts.is_id(mark) and x_posts.time_of(mark) < latest
+        ]
 
     def _restart(self, since_id: int) -> Page:
         """Go on as far back as X allows, where it no longer knows `since_id` (HTTP 400)."""
@@ -128,7 +135,8 @@ class XSource:
             answer = self._client.get_users_mentions(
                 self._config.user_id, pagination_token=page_token or None, **params
             )
-        following = answer.get("meta", {}).get("next_token")
+        answer = _checked(answer, self._config.mode)
+        following = _next(answer)
         return Page(
             rows=x_posts.rows(answer, self._config.us),
             next=f"{start}|{following}" if following else None,
@@ -206,7 +214,7 @@ class XResponder:
         answer = self._client.get_tweets(
             [id], tweet_fields=x_posts.POST_FIELDS, user_auth=self._user_auth
         )
-        found = answer.get("data") or ()
+        found = _checked(answer, "post").get("data") or ()
         return found[0] if found else None
 
     @property
@@ -245,12 +253,28 @@ class XResponder:
     def _pages(self, ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         token: str | None = None
         for _ in range(_THREAD_PAGES):
-            answer = ask(token)
+            answer = _checked(ask(token), "thread")
             yield from answer.get("data") or ()
-            token = answer.get("meta", {}).get("next_token")
+            token = _next(answer)
             if not token:
                 return
         raise PlatformError(f"X thread: more than {_THREAD_PAGES * _PAGE} posts, read it by hand")
+
+
+def _checked(answer: Any, what: str) -> Mapping[str, Any]:
+    """An answer that holds what was asked for. Raises PlatformError with X's own title."""
+    if trouble := x_posts.trouble(answer):
+        raise PlatformError(f"X {what}: {trouble}")
+    found: Mapping[str, Any] = answer
+    return found
+
+
+def _next(answer: Mapping[str, Any]) -> str | None:
+    """The next page's token. Raises TypeError where it is none: the rest would be lost."""
+    token = (answer.get("meta") or {}).get("next_token")
+    if token is not None and not (isinstance(token, str) and clean_id(token)):
+        raise TypeError("next_token is not a token")
+    return token or None
 
 
 def _named(post: Seen, version: str, parent: str) -> Seen:

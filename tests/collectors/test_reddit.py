@@ -166,6 +166,36 @@ def test_what_cannot_be_parsed_is_kept_and_the_rest_goes_on(server: RedditServer
     assert [rejected.native_id for rejected in batch.rejected] == [bad]
 
 
+@pytest.mark.parametrize("anchor", [5, ["t1_a"], "t1_\ud800", "t1\x00"])
+def test_an_anchor_that_would_spoil_the_cursor_is_not_taken(
+    server: RedditServer, anchor: Any
+) -> None:
+    name = server.comment(server.submit("Acme"), "one")
+    children = [{"kind": "t1", "data": server.thing(name)}]
+    page = {"data": {"children": children, "after": anchor}}
+    source = RedditSource(config(server))
+    server.mishap(Mishap("/r/", reply=Reply(200, page)))
+    with pytest.raises(PlatformError, match="not Reddit's"):
+        drain(source, "comments")
+    assert [post.native_id for post in drain(source, "comments")[0]] == [name]
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "t1_\ud800", "t1_\x00", "t1 a"])
+def test_a_thing_without_a_name_is_set_aside_and_the_source_goes_on(
+    server: RedditServer, name: Any
+) -> None:
+    good = server.comment(server.submit("Acme"), "one")
+    things = [server.thing(good) | {"name": name, "body": text} for text in ("two", "three")]
+    children = [{"kind": "t1", "data": thing} for thing in (*things, server.thing(good))]
+    source = RedditSource(config(server))
+    server.mishap(Mishap("/r/", reply=Reply(200, {"data": {"children": children, "after": None}})))
+    batch = source.poll("comments", None)
+    assert [post.native_id for post in batch.posts] == [good]
+    assert len(batch.rejected) == 2
+    later = server.comment(server.submit("Acme"), "four")
+    assert [post.native_id for post in drain(source, "comments", batch.cursor)[0]] == [later]
+
+
 @pytest.mark.parametrize(
     ("reply", "permanent"),
     [

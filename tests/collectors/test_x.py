@@ -113,6 +113,122 @@ def test_only_who_mentioned_or_quoted_us_can_be_answered(server: XServer) -> Non
     assert "our own" in verdicts[ours][1]
 
 
+def test_a_long_post_that_names_us_behind_its_short_form_can_be_answered(server: XServer) -> None:
+    told = "it fails. " * 30
+    native_id = server.post(f"{told}@acme see https://t.co/a")
+    note = server.tweets[native_id]["note_tweet"]
+    note["entities"]["urls"] = [{"url": "https://t.co/a", "expanded_url": "https://example.org/"}]
+    assert server.tweets[native_id]["entities"]["mentions"] == []
+    [post], _, _ = drain(XSource(config(server)))
+    assert post.text == f"{told}@acme see https://example.org/"
+    assert (post.can_reply, post.reply_bar) == (True, "")
+    responder = XResponder(config(server))
+    assert isinstance(responder.send(answer(native_id)), Sent)
+    assert responder.read(answer(native_id)).text == post.text
+
+
+def test_a_link_is_put_in_as_it_is(server: XServer) -> None:
+    native_id = server.post("@acme &lt;b&gt; https://t.co/a")
+    link = "https://example.org/?id=1&region=eu&section=4&copy=2"
+    urls = [{"url": "https://t.co/a", "expanded_url": link}]
+    server.tweets[native_id]["entities"]["urls"] = urls
+    [post], _, _ = drain(XSource(config(server)))
+    assert post.text == f"@acme <b> {link}"
+
+
+@pytest.mark.parametrize("id", ["abc", "", 7, None, "9" * 30])
+def test_a_row_without_a_numeric_id_is_set_aside_and_the_source_goes_on(
+    server: XServer, id: Any
+) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    source = XSource(config(server), clock)
+    first = server.post("@acme one")
+    flawed = server.tweets[first] | {"id": id}
+    ahead = server.tweets[first] | {"id": "9000000000000000000"}
+    body = {"data": [flawed, ahead, server.tweets[first]], "meta": {"result_count": 3}}
+    server.mishap(Mishap("mentions", reply=Reply(200, body)))
+    batch = source.poll("mentions", None)
+    assert first in {post.native_id for post in batch.posts}
+    assert len(batch.rejected) == 1
+    second = server.post("@acme two")
+    posts, cursor, batches = drain(source, batch.cursor)
+    assert [post.native_id for post in posts] == [second]
+    assert not any(batch.rejected for batch in batches)
+    assert server.requests[-1].query["since_id"] == first
+    third = server.post("@acme three")
+    assert [post.native_id for post in drain(source, cursor)[0]] == [third]
+
+
+@pytest.mark.parametrize(
+    "included",
+    [
+        {"users": [{"username": "nobody"}, "?", None], "tweets": [{"text": "?"}, 5]},
+        {"users": {"id": "1"}, "tweets": None},
+        ["users"],
+    ],
+)
+def test_a_flawed_user_or_post_beside_the_page_does_not_spoil_it(
+    server: XServer, included: Any
+) -> None:
+    first = server.post("@acme one")
+    page = {"data": [server.tweets[first]], "includes": included, "meta": {"result_count": 1}}
+    server.mishap(Mishap("mentions", reply=Reply(200, page)))
+    [batch] = drain(XSource(config(server)))[2]
+    assert [post.native_id for post in batch.posts] == [first]
+    assert batch.rejected == []
+
+
+def problem(kind: str, title: str) -> dict[str, Any]:
+    return {"type": f"https://api.twitter.com/2/problems/{kind}", "title": title, "detail": "<b>"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"errors": [problem("usage-capped", "UsageCapExceeded")]}, "UsageCapExceeded"),
+        ({"errors": [problem("client-forbidden", "Client Forbidden")]}, "Client Forbidden"),
+        ({"errors": [problem("about", "<b>bold</b>")]}, "about"),
+        ({"errors": [{"title": 5}], "meta": {"result_count": 0}}, "without a title"),
+        ({"errors": "all"}, "neither posts nor errors"),
+        ({"meta": {"result_count": 3}}, "neither posts nor errors"),
+        ({}, "neither posts nor errors"),
+        ([], "not an answer of X"),
+    ],
+)
+def test_an_answer_with_errors_and_no_posts_is_a_failure_with_x_s_title(
+    server: XServer, body: Any, said: str
+) -> None:
+    server.mishap(*[Mishap(reply=Reply(200, body))] * 2)
+    with pytest.raises(PlatformError, match=said) as caught:
+        drain(XSource(config(server)))
+    assert not caught.value.permanent
+    assert "<" not in str(caught.value)
+    with pytest.raises(PlatformError, match=said):  # and the post to answer isn't gone by that
+        XResponder(config(server)).read(answer("7"))
+
+
+def test_that_single_posts_are_missing_is_no_failure(server: XServer) -> None:
+    errors = [problem("resource-not-found", "Not Found Error")]
+    server.mishap(Mishap(reply=Reply(200, {"errors": errors, "meta": {"result_count": 0}})))
+    assert drain(XSource(config(server)))[0] == []
+    first = server.post("@acme one")
+    page = {"data": [server.tweets[first]], "errors": errors, "meta": {"result_count": 1}}
+    server.mishap(Mishap(reply=Reply(200, page)))
+    assert [post.native_id for post in drain(XSource(config(server)))[0]] == [first]
+    assert XResponder(config(server)).read(answer("7")).gone
+
+
+@pytest.mark.parametrize("token", [7, ["b1"], "\ud800", "b\x00"])
+def test_a_token_that_would_spoil_the_cursor_is_not_taken(server: XServer, token: Any) -> None:
+    first = server.post("@acme one")
+    meta = {"result_count": 1, "next_token": token}
+    page = {"data": [server.tweets[first]], "meta": meta}
+    server.mishap(Mishap(reply=Reply(200, page)))
+    with pytest.raises(PlatformError, match="not X's"):
+        drain(XSource(config(server)))
+    assert [post.native_id for post in drain(XSource(config(server)))[0]] == [first]
+
+
 def test_an_absence_longer_than_seven_days_restarts_and_reports_a_gap(server: XServer) -> None:
     clock = [datetime.now(UTC) - timedelta(days=9)]
     server.now = lambda: clock[0]

@@ -32,6 +32,7 @@ KEYS = {
 }
 ALLOWED = 450
 """How many requests a route takes in a quarter of an hour. They are told, and not enforced."""
+_SHORT = 280
 _ALWAYS = {"id", "text", "edit_history_tweet_ids"}
 _LISTING = {"expansions", "max_results", "since_id", "start_time", "tweet.fields", "user.fields"}
 _SIGNED_FOR = "https://api.twitter.com"
@@ -70,7 +71,10 @@ class XServer(Loopback):
         at: datetime | None = None,
         lang: str = "en",
     ) -> str:
-        """Put a post into the world, and give its id."""
+        """Put a post into the world, and give its id.
+
+        More than 280 characters are a long post: the short form and its entities are cut.
+        """
         with self.lock:
             if author not in self.users:
                 self.add_user(author, f"user{author}", f"User {author}")
@@ -84,14 +88,15 @@ class XServer(Loopback):
             above = self.tweets.get(reply_to, {})
             self.tweets[made] = {
                 "id": made,
-                "text": text,
+                "text": text[:_SHORT],
                 "author_id": author,
                 "conversation_id": above.get("conversation_id", made),
                 "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 "edit_history_tweet_ids": [made],
                 "lang": lang,
                 "reply_settings": "everyone",
-                "entities": {"mentions": self._mentions(text)},
+                "entities": {"mentions": self._mentions(text[:_SHORT])},
+                **(self._note(text) if len(text) > _SHORT else {}),
                 **({"referenced_tweets": references} if references else {}),
             }
             return made
@@ -144,6 +149,10 @@ class XServer(Loopback):
         milliseconds = int(at.timestamp() * 1000) - 1_288_834_974_657
         self._last_id = max(self._last_id + 1, milliseconds << 22)
         return str(self._last_id)
+
+    def _note(self, text: str) -> dict[str, Any]:
+        entities = {"mentions": self._mentions(text)}
+        return {"note_tweet": {"text": text, "entities": entities}}
 
     def _mentions(self, text: str) -> list[dict[str, Any]]:
         by_handle = {user["username"].casefold(): user for user in self.users.values()}
@@ -204,7 +213,7 @@ class XServer(Loopback):
         return Reply(201, {"data": {"id": made, "text": shown, "edit_history_tweet_ids": [made]}})
 
     def _summoned(self, post: Mapping[str, Any]) -> bool:
-        mentioned = any(m.get("id") == US for m in post["entities"].get("mentions") or ())
+        mentioned = _belongs(post, US, "mentions")
         quoted = (self.tweets.get(r["id"], {}) for r in post.get("referenced_tweets") or ())
         return mentioned or any(other.get("author_id") == US for other in quoted)
 
@@ -212,7 +221,13 @@ class XServer(Loopback):
         ids = request.query["ids"].split(",")
         found = [self.tweets[one] for one in ids if one in self.tweets]
         missing = [
-            {"resource_id": one, "title": "Not Found Error", "detail": f"no post {one}"}
+            {
+                "resource_id": one,
+                "resource_type": "tweet",
+                "title": "Not Found Error",
+                "detail": f"no post {one}",
+                "type": "https://api.twitter.com/2/problems/resource-not-found",
+            }
             for one in ids
             if one not in self.tweets
         ]
@@ -293,7 +308,9 @@ def _moment(post: Mapping[str, Any]) -> datetime:
 def _belongs(post: Mapping[str, Any], user: str, kind: str) -> bool:
     if kind == "tweets":
         return bool(post["author_id"] == user)
-    return any(m.get("id") == user for m in (post.get("entities") or {}).get("mentions") or ())
+    forms = (post, post.get("note_tweet") or {})
+    named = [m for form in forms for m in (form.get("entities") or {}).get("mentions") or ()]
+    return any(mention.get("id") == user for mention in named)
 
 
 def _too_old(request: Request, floor: datetime) -> bool:
