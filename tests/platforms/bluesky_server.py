@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -58,7 +58,8 @@ class BlueskyServer(Loopback):
     """A small Bluesky. `url` is the PDS, `stream_url` the Jetstream; `floor` its oldest seq.
 
     `hangs_up` makes the stream close behind what waits. `heeds_size` is False for an instance
-    that sends frames of any length.
+    that sends frames of any length. Each of `upsets` is the answer to one handshake; one of 200
+    lets it in, to get its body as a frame and be closed.
     """
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -66,6 +67,8 @@ class BlueskyServer(Loopback):
         self.floor = 0
         self.hangs_up = False
         self.heeds_size = True
+        self.upsets: deque[Reply] = deque()
+        self._frames: dict[ServerConnection, bytes] = {}
         self.entries: list[Entry] = []
         self.records: dict[str, dict[str, Any]] = {}
         self.handles: dict[str, str] = {DID: HANDLE}
@@ -202,6 +205,12 @@ class BlueskyServer(Loopback):
 
     def _admit(self, socket: ServerConnection, handshake: Handshake) -> Response | None:
         self.connects.append(handshake.path)
+        if self.upsets:
+            upset = self.upsets.popleft()
+            if upset.status != 200:
+                return _refused(socket, upset)
+            self._frames[socket] = upset.encoded()
+            return None
         parts = urlsplit(handshake.path)
         query = parse_qs(parts.query)
         cursor = int(query.get("cursor", ["0"])[0])
@@ -228,6 +237,9 @@ class BlueskyServer(Loopback):
         index = 0 if cursor else len(self.entries)
         self._open.add(socket)
         with suppress(ConnectionClosed):
+            if (frame := self._frames.pop(socket, None)) is not None:
+                socket.send(frame)
+                return
             while not self._closing.is_set() and socket.state is State.OPEN:
                 with self.lock:
                     waiting = self.entries[index:]
@@ -340,6 +352,13 @@ class BlueskyServer(Loopback):
             },
             "replies": [self._view(other) for other in below],
         }
+
+
+def _refused(socket: ServerConnection, reply: Reply) -> Response:
+    response = socket.respond(reply.status, reply.encoded().decode("latin-1"))
+    for name, value in reply.headers.items():
+        response.headers[name] = value
+    return response
 
 
 def _passes(entry: Entry, wanted: set[str], kinds: set[str]) -> bool:
