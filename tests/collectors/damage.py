@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+NO_HURRY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Drawing damage takes its time on a busy machine."""
 
 
 def _nested(depth: int) -> Any:
@@ -33,13 +37,15 @@ ODD: list[Any] = [
     0,
     True,
     None,
-    [],
-    {},
-    [None],
-    _nested(700),
 ]
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.sampled_from(ODD) | st.integers() | st.floats() | st.text(max_size=20),
+    st.sampled_from(ODD)
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.builds(list)
+    | st.builds(dict)
+    | st.builds(_nested, st.sampled_from([1, 700])),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
     ),

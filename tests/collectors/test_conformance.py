@@ -19,6 +19,7 @@ from tests.collectors.conformance_answers import (
     any_answer_is_survived,
     replies,
 )
+from tests.collectors.damage import NO_HURRY
 from tests.collectors.worlds import BlueskyWorld, RecordedWorld, RedditWorld, XWorld
 from tests.platforms.loopback import Reply
 from tests.rows import database
@@ -65,7 +66,7 @@ def test_any_answer_is_survived_and_the_next_good_one_is_taken(
     world = ANSWERING[platform](tmp_path)
 
     @given(replies())
-    @settings(max_examples=60)
+    @settings(NO_HURRY, max_examples=60)
     def survive(reply: Reply) -> None:
         any_answer_is_survived(world, engine, reply)
 

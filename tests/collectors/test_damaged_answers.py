@@ -18,7 +18,7 @@ from collectors.bounds import sound
 from collectors.resume import Row
 from collectors.source import Batch, Post, Rejected
 from tests.builders import NOON
-from tests.collectors.damage import JSON, damaged
+from tests.collectors.damage import JSON, NO_HURRY, damaged
 
 US = x_posts.Account(id="1001", handle="acme")
 AT = "2026-03-02T11:59:00.000Z"
@@ -135,6 +135,7 @@ def test_the_answers_are_sound_before_they_are_damaged() -> None:
     assert [isinstance(one, Post) for one in found] == [True, True, False, False, True, True]
 
 
+@NO_HURRY
 @given(damaged(a_tweet()))
 def test_a_flawed_post_of_x_takes_nothing_with_it(flawed: Any) -> None:
     before, behind = a_tweet("1900000000000000002"), a_tweet("1900000000000000003")
@@ -144,6 +145,7 @@ def test_a_flawed_post_of_x_takes_nothing_with_it(flawed: Any) -> None:
     assert len(posts) + len(rejected) == 3
 
 
+@NO_HURRY
 @given(damaged(an_x_answer(a_tweet())["includes"]))
 def test_what_is_flawed_beside_a_post_of_x_is_left_out_and_the_post_is_kept(flawed: Any) -> None:
     answer = an_x_answer(a_tweet()) | {"includes": flawed}
@@ -156,6 +158,7 @@ OPTIONAL = ["conversation_id", "edit_history_tweet_ids", "lang", "entities", "re
 
 
 @pytest.mark.parametrize("field", [*OPTIONAL, "note_tweet"])
+@NO_HURRY
 @given(value=JSON | damaged(a_tweet()["note_tweet"]))
 def test_an_optional_field_of_x_that_can_not_be_read_is_left_out(field: str, value: Any) -> None:
     [post], rejected = taken(x_posts.rows(an_x_answer(a_tweet(**{field: value})), US))
@@ -163,6 +166,7 @@ def test_an_optional_field_of_x_that_can_not_be_read_is_left_out(field: str, val
     assert post.author.handle == "ana"
 
 
+@NO_HURRY
 @given(damaged(a_thing()) | damaged(a_thing(title="Acme", selftext="hm")))
 def test_a_flawed_thing_of_reddit_takes_nothing_with_it(flawed: Any) -> None:
     posts, rejected = taken(reddit_posts.rows(a_listing(a_thing("t1_b"), flawed, a_thing("t1_c"))))
@@ -170,11 +174,13 @@ def test_a_flawed_thing_of_reddit_takes_nothing_with_it(flawed: Any) -> None:
     assert len(posts) + len(rejected) == 3
 
 
+@NO_HURRY
 @given(st.sampled_from(FRAMES).flatmap(damaged))
 def test_a_flawed_frame_of_jetstream_is_kept_or_has_its_place(flawed: Any) -> None:
     assert_read_or_kept(json.dumps(flawed).encode())
 
 
+@NO_HURRY
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_from_jetstream_are_kept_or_have_their_place(raw: bytes) -> None:
     assert_read_or_kept(raw)

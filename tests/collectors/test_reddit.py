@@ -313,8 +313,8 @@ def test_what_reddit_says_of_its_window_never_spoils_an_answer_nor_sleeps_in_the
     root = server.submit("Acme")
     parent = server.comment(root, "it fails")
     source, responder = RedditSource(config(server)), RedditResponder(config(server))
-    done = {"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": {}}]}}}
-    done["json"]["data"]["things"][0]["data"] = server.thing(parent)
+    things = [{"kind": "t1", "data": server.thing(parent)}]
+    done = {"json": {"errors": [], "data": {"things": things}}}
     server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=600) | told)))
     server.mishap(Mishap("/api/comment", reply=Reply(200, done, spent(reset=600) | told)))
     assert isinstance(responder.send(answer(parent, root)), Sent)

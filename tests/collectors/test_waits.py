@@ -15,6 +15,7 @@ from collectors.transport import retry_after_s
 from collectors.verdicts import Queue, after_attempt, after_unreadable
 from collectors.waits import LONGEST_S, bounded_wait_s
 from tests.builders import NOON
+from tests.collectors.damage import NO_HURRY
 
 DAY = timedelta(days=1)
 
@@ -39,6 +40,7 @@ def test_a_wait_is_at_least_a_second_and_at_most_a_day(
     assert bounded_wait_s(asked) == wait_s
 
 
+@NO_HURRY
 @given(st.none() | st.floats() | st.integers().map(float))
 def test_no_wait_that_leaves_a_source_or_a_responder_is_longer_than_a_day(
     asked: float | None,
@@ -50,6 +52,7 @@ def test_no_wait_that_leaves_a_source_or_a_responder_is_longer_than_a_day(
     assert all(wait is None or 1 <= wait <= LONGEST_S for wait in waits)
 
 
+@NO_HURRY
 @given(st.none() | st.floats())
 def test_a_refused_reply_is_tried_again_within_a_day(asked: float | None) -> None:
     refused = Refused(reason="busy", permanent=False, retry_after_s=asked)
@@ -73,6 +76,7 @@ VALUES = (
 )
 
 
+@NO_HURRY
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES))
 def test_whatever_the_headers_say_the_wait_is_sane(headers: dict[str, str]) -> None:
     wait = retry_after_s(headers, NOON, "reset")

@@ -237,8 +237,8 @@ class BlueskyServer(Loopback):
         index = 0 if cursor else len(self.entries)
         self._open.add(socket)
         with suppress(ConnectionClosed):
-            if (frame := self._frames.pop(socket, None)) is not None:
-                socket.send(frame)
+            if (upset := self._frames.pop(socket, None)) is not None:
+                socket.send(upset)
                 return
             while not self._closing.is_set() and socket.state is State.OPEN:
                 with self.lock:

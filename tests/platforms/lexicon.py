@@ -46,7 +46,7 @@ class Lexicons:
         elif kind["type"] == "unknown":
             if not isinstance(value, dict):
                 yield f"{path} is no object: {value!r}"
-        elif type(value) is not _TYPES[kind["type"]]:
+        elif not _has_type(value, kind["type"]):
             yield f"{path} is no {kind['type']}: {value!r}"
         elif kind["type"] == "object":
             yield from self._object(kind, value, path, home)
@@ -65,3 +65,7 @@ class Lexicons:
                 yield from self._flaws(known[name], part, f"{path}.{name}", home)
             elif name != "$type":
                 yield f"{path}.{name} is not in the lexicon"
+
+
+def _has_type(value: Any, name: str) -> bool:
+    return type(value) is _TYPES[name]
