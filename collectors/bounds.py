@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +36,9 @@ _AHEAD = timedelta(days=1)
 """How far a platform's clock may be ahead of ours."""
 
 
+_BLANK = re.compile(r"[\x00-\x20]")
+
+
 def clean_text(raw: str, limit: int = TEXT_LIMIT) -> str:
     """`raw` without NUL and lone surrogates (no database stores them), at most `limit` long."""
     kept = raw[: limit * 2].replace("\x00", "")
@@ -48,7 +52,7 @@ def clean_name(raw: str) -> str:
 
 def clean_url(raw: str) -> str:
     """`raw` if it is an http(s) address of bounded length, else the empty string."""
-    if len(raw) > URL_LIMIT or any(ord(char) <= ord(" ") for char in raw):
+    if len(raw) > URL_LIMIT or _BLANK.search(raw):
         return ""
     try:
         parts = urlsplit(raw)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from collectors.bounds import (
+    LANG_LIMIT,
     REACH_LIMIT,
     clean_name,
     clean_text,
@@ -39,8 +40,7 @@ POST_FIELDS = [
 USER_FIELDS = ["name", "public_metrics", "username"]
 EXPANSIONS = ["author_id", "referenced_tweets.id"]
 
-_ID = re.compile(r"[0-9]{1,19}")
-_LANG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
+_DIGITS = 19
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.'()-]{0,99}")
 _OF_SINGLE_THINGS = frozenset(
     {
@@ -158,7 +158,7 @@ def parse(
 
 def is_id(told: object) -> TypeGuard[str]:
     """Whether this is an id of X: 1 to 19 digits, in a string."""
-    return isinstance(told, str) and bool(_ID.fullmatch(told))
+    return isinstance(told, str) and len(told) <= _DIGITS and told.isascii() and told.isdigit()
 
 
 def _history(raw: Mapping[str, Any], version: str) -> Sequence[str]:
@@ -180,9 +180,10 @@ def _author(author_id: str, user: Mapping[str, Any]) -> Author:
 
 
 def _reference(raw: Mapping[str, Any], kind: str) -> str:
-    told = raw.get("referenced_tweets") or raw.get("referenced_posts")
-    found = (one["id"] for one in _dicts(told) if one.get("type") == kind and is_id(one.get("id")))
-    return next(found, "")
+    for one in _dicts(raw.get("referenced_tweets") or raw.get("referenced_posts")):
+        if one.get("type") == kind and is_id(told := one.get("id")):
+            return told
+    return ""
 
 
 def _dict(told: object) -> Mapping[str, Any]:
@@ -192,7 +193,7 @@ def _dict(told: object) -> Mapping[str, Any]:
 
 def _dicts(told: object) -> Sequence[Mapping[str, Any]]:
     """The objects of an optional list; what else is in it is left out."""
-    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return [one for one in told if isinstance(one, dict)] if told and isinstance(told, list) else ()
 
 
 def _text(told: object) -> str:
@@ -201,7 +202,7 @@ def _text(told: object) -> str:
 
 def _lang(told: object) -> str:
     code = _text(told)
-    if not _LANG.fullmatch(code):
+    if len(code) > LANG_LIMIT or not (code.isascii() and code.replace("-", "").isalnum()):
         return ""
     # X uses old codes for three languages, and q.. codes for "no words in it".
     return {"iw": "he", "in": "id", "ji": "yi", "und": ""}.get(
@@ -214,10 +215,12 @@ def _long_form(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return _dict(raw.get("note_tweet") or raw.get("note_post"))
 
 
-def _entities(raw: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
-    """The entities of both forms: each lists only what stands in its own text."""
-    for form in (_long_form(raw), raw):
-        yield from _dicts(_dict(form.get("entities")).get(kind))
+def _entities(raw: Mapping[str, Any], kind: str) -> Sequence[Mapping[str, Any]]:
+    """The entities of both forms: each lists only what is in its own text."""
+    found = _dicts(_dict(raw.get("entities")).get(kind))
+    if long := _long_form(raw):
+        found = [*_dicts(_dict(long.get("entities")).get(kind)), *found]
+    return found
 
 
 def text_of(raw: Mapping[str, Any]) -> str:
