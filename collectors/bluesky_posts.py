@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from collectors.bounds import EARLIEST, RAW_LIMIT, clean_name, clean_text, clean_url, utc_time
+from collectors.reading_back import readable
 from collectors.resume import Row
 from collectors.source import Post, Rejected, Seen
 from collectors.transport import MISREAD
@@ -258,13 +259,21 @@ def _links(text: str) -> Iterator[dict[str, Any]]:
 
 def seen_below(thread: Mapping[str, Any], did: str) -> Iterator[Seen]:
     """Every post below the root of a `getPostThread` answer that it shows."""
+    return readable(
+        _posts_below(thread),
+        lambda post: seen(
+            post["uri"], post["record"], post["author"]["did"], did, post.get("indexedAt", "")
+        ),
+        lambda post: isinstance(other := post["author"]["did"], str) and other != did,
+    )
+
+
+def _posts_below(thread: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     waiting = list(thread.get("replies") or ())
     while waiting:
         node = waiting.pop()
         if "post" in node:
-            post = node["post"]
-            author = post["author"]["did"]
-            yield seen(post["uri"], post["record"], author, did, post.get("indexedAt", ""))
+            yield node["post"]
             waiting += node.get("replies") or ()
 
 

@@ -12,18 +12,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
 from collectors import allowance, cursors
 from collectors.bounds import clean_id, clean_reason, sound
-from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
+from collectors.health import LOOK_AGAIN, PartState, failure_of, health_of, in_words, is_paused
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
@@ -97,11 +95,8 @@ class Collector:
             state.loaded = True
         try:
             batch = sound(self.source.poll(part, state.cursor), self.clock())
-        except PlatformError as error:
-            self._failed(part, state, error)
-            return
-        except MISREAD as error:  # a mistake in one source must not end the others
-            self._failed(part, state, _mistake(error))
+        except (PlatformError, *MISREAD) as error:  # no source's mistake may end the others
+            self._failed(part, state, failure_of(error))
             return
         passed("collect.polled")
         self._carry(part, batch)
@@ -320,16 +315,6 @@ class Collector:
             "why": {"reason": why} if why else None,
         }
         record(session, self.brand, now, "role:collect", kind, [event])
-
-
-def _mistake(error: Exception) -> PlatformError:
-    """An answer that a source did not foresee, without the error's words: they may be people's."""
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    place = f"{Path(frame.f_code.co_filename).name}:{line}"
-    return PlatformError(
-        f"an answer of the platform can't be handled ({type(error).__name__} at {place}): "
-        "please report it as a fault of Earshot"
-    )
 
 
 def _headers(mention: Mention) -> dict[str, str]:

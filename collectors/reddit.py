@@ -20,6 +20,7 @@ from prawcore.exceptions import (
 from collectors import reddit_posts
 from collectors.allowance import Allowances
 from collectors.bounds import utc_now
+from collectors.reading_back import readable
 from collectors.reddit_client import (
     RedditConfig,
     Unanswered,
@@ -147,7 +148,10 @@ class RedditResponder:
             found = self._get("api/info/", id=parent)["data"]["children"]
             thing = found[0]["data"] if found else None
             below = [*self._tree(answer.thread, parent), *self._ours(answer.thread)]
-            posts = {raw["name"]: reddit_posts.seen(raw, self._username) for raw in below}
+            found_below = readable(
+                below, lambda raw: reddit_posts.seen(raw, self._username), self._is_by_others
+            )
+            posts = {post.native_id: post for post in found_below}
             gone = thing is None or reddit_posts.is_gone(thing)
             text = "" if thing is None or gone else reddit_posts.text_of(thing)
         posts.pop(parent, None)
@@ -155,6 +159,10 @@ class RedditResponder:
 
     def close(self) -> None:
         self._session.close()
+
+    def _is_by_others(self, raw: Any) -> bool:
+        author = raw.get("author") if isinstance(raw, dict) else None
+        return isinstance(author, str) and author.casefold() != self._username.casefold()
 
     def _tree(self, thread: str, parent: str) -> Sequence[Mapping[str, Any]]:
         focus = {"comment": parent.removeprefix("t1_")} if parent.startswith("t1_") else {}

@@ -13,6 +13,7 @@ import tweepy
 from collectors import x_posts
 from collectors.allowance import Allowances
 from collectors.bounds import clean_id, utc_now
+from collectors.reading_back import readable
 from collectors.resume import Page, walk_back
 from collectors.source import (
     Answer,
@@ -187,22 +188,33 @@ class XResponder:
     def read(self, answer: Answer) -> Thread:
         """The parent's newest version, and the posts below: the thread's, and all of ours."""
         version = answer.address.get("tweet", answer.parent)
+
+        def see(raw: Mapping[str, Any]) -> Seen | None:
+            thread = raw.get("conversation_id")
+            if x_posts.is_id(thread) and thread != answer.thread:
+                return None
+            post = x_posts.seen(raw, self._config.us)
+            is_below = int(raw["id"]) > int(answer.parent) and raw["id"] != version
+            if thread != answer.thread or not is_below:
+                return None
+            return _named(post, version, answer.parent)
+
         with reading("thread", self._now):
             parent = self._newest(version)
-            raws = {raw["id"]: raw for raw in self._below(answer)}
-            below = [
-                _named(x_posts.seen(raw, self._config.us), version, answer.parent)
-                for raw in raws.values()
-                if raw.get("conversation_id") == answer.thread
-                and int(raw["id"]) > int(answer.parent)
-                and raw["id"] != version
-            ]
+            below = {
+                post.native_id: post
+                for post in readable(self._below(answer), see, self._is_by_others)
+            }
             text = x_posts.text_of(parent) if parent else ""
-        posts = sorted(below, key=lambda post: int(post.native_id))
+        posts = sorted(below.values(), key=lambda post: int(post.native_id))
         return Thread(gone=parent is None, text=text, posts=posts)
 
     def close(self) -> None:
         self._session.close()
+
+    def _is_by_others(self, raw: Any) -> bool:
+        author_id = raw.get("author_id") if isinstance(raw, dict) else None
+        return x_posts.is_id(author_id) and author_id != self._config.us.id
 
     def _newest(self, id: str) -> Mapping[str, Any] | None:
         """The newest version of a post, or None if it is gone."""

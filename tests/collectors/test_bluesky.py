@@ -526,6 +526,21 @@ def test_our_server_is_not_asked_while_nothing_is_left_of_its_window(
     assert server.sign_ins == 1
 
 
+def test_a_flawed_post_of_somebody_else_does_not_keep_us_from_answering(
+    server: BlueskyServer,
+) -> None:
+    parent = server.post("Acme is down")
+    flawed = server.post("me too", "did:plc:bo", reply_to=parent)
+    good = server.post("and me", "did:plc:bo", reply_to=parent)
+    server.records[flawed]["value"]["text"] = None
+    responder = BlueskyResponder(config(server))
+    assert [post.native_id for post in responder.read(answer(server, parent)).posts] == [good]
+    ours = server.post("me too", DID, reply_to=parent)
+    server.records[ours]["value"]["text"] = None
+    with pytest.raises(PlatformError, match="no answer"):
+        responder.read(answer(server, parent))
+
+
 def test_reading_back_sees_an_edit_and_a_deletion(server: BlueskyServer) -> None:
     parent = server.post("helo")
     asked = answer(server, parent)

@@ -441,6 +441,20 @@ def test_a_closed_door_proves_that_nothing_was_posted(server: RedditServer) -> N
     assert refused == Refused(reason="Reddit could not be reached", permanent=False)
 
 
+def test_a_flawed_comment_of_somebody_else_does_not_keep_us_from_answering(
+    server: RedditServer,
+) -> None:
+    root = server.submit("Acme")
+    parent = server.comment(root, "it fails")
+    flawed, good = server.comment(parent, "me too"), server.comment(parent, "and me")
+    server.thing(flawed)["created_utc"] = "soon"
+    responder = RedditResponder(config(server))
+    assert [post.native_id for post in responder.read(answer(parent, root)).posts] == [good]
+    server.thing(flawed)["author"] = USERNAME
+    with pytest.raises(PlatformError, match="not Reddit's"):
+        responder.read(answer(parent, root))
+
+
 def test_reading_back_sees_a_deletion(server: RedditServer) -> None:
     root = server.submit("Acme")
     parent = server.comment(root, "it fails")

@@ -463,6 +463,29 @@ def test_reading_back_sees_an_edit_and_a_deletion(server: XServer) -> None:
     assert responder.read(answer(parent)).gone
 
 
+def test_a_flawed_post_of_somebody_else_does_not_keep_us_from_answering(server: XServer) -> None:
+    parent = server.post("@acme it fails")
+    flawed = server.post("@acme me too", "9", reply_to=parent)
+    good = server.post("@acme and me", "9", reply_to=parent)
+    del server.tweets[flawed]["created_at"]
+    page = [server.tweets[one] for one in (flawed, good)]
+    found = Reply(200, {"data": page, "meta": {"result_count": 2}})
+    server.mishap(Mishap("search", reply=found))
+    responder = XResponder(config(server))
+    assert [post.native_id for post in responder.read(answer(parent)).posts] == [good]
+
+
+@pytest.mark.parametrize("author", [{}, {"author_id": US}])
+def test_a_flawed_post_that_may_be_ours_leaves_the_thread_unread(
+    server: XServer, author: dict[str, str]
+) -> None:
+    parent = server.post("@acme it fails")
+    found = Reply(200, {"data": [{"id": "9", **author}], "meta": {"result_count": 1}})
+    server.mishap(Mishap("search", reply=found))
+    with pytest.raises(PlatformError, match="not X's"):
+        XResponder(config(server)).read(answer(parent))
+
+
 def test_secrets_do_not_show(server: XServer) -> None:
     shown = f"{config(server)!r} {config(server)}"
     assert BEARER not in shown

@@ -15,7 +15,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,20 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.sync.server import ServerConnection, serve
 
+from tests.platforms.jetstream import (
+    A_TIME,
+    KINDS,
+    LEXICON,
+    RELAYED,
+    REV,
+    Entry,
+    frame_of,
+    iso,
+    passes,
+    refusal,
+    respond,
+    us,
+)
 from tests.platforms.loopback import Loopback, Posted, Reply, Request
 
 SIGN_INS, ALLOWED = 30, 3_000
@@ -34,24 +48,6 @@ SIGN_INS, ALLOWED = 30, 3_000
 
 DID, HANDLE, PASSWORD = "did:plc:acme", "acme.test", "app-password"
 _POSTS = "app.bsky.feed.post"
-_LEXICON = "network.bsky.jetstream.subscribeEvents"
-_A_TIME = 10**15
-_PARAMETERS = {
-    "/subscribe": {"wantedCollections", "wantedDids", "cursor", "maxMessageSizeBytes"},
-    f"/xrpc/{_LEXICON}": {"collections", "dids", "kinds", "cursor", "maxMessageSizeBytes"},
-}
-_REV = "3l3qo2vutsw2b"
-_RELAYED = timedelta(seconds=2)
-_KINDS = {"commit", "identity", "account", "sync"}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event of the stream: `payload` is a version 2 payload, or raw bytes to be sent."""
-
-    seq: int
-    time_us: int
-    payload: dict[str, Any] | bytes
 
 
 class BlueskyServer(Loopback):
@@ -115,7 +111,7 @@ class BlueskyServer(Loopback):
         with self.lock:
             rkey = f"3k{next(self._keys):011d}"
             record: dict[str, Any] = {"$type": _POSTS, "text": text}
-            record["createdAt"] = _iso(at or self.now())
+            record["createdAt"] = iso(at or self.now())
             record["langs"] = ["en"]
             if padding:
                 record["padding"] = "x" * padding
@@ -155,13 +151,13 @@ class BlueskyServer(Loopback):
 
     def _relayed(self, did: str, **told: object) -> dict[str, Any]:
         """An event of the relay, with the relay's own number and time."""
-        relay = {"seq": 90_000_000 + next(self._keys), "time": _iso(self.now() - _RELAYED)}
+        relay = {"seq": 90_000_000 + next(self._keys), "time": iso(self.now() - RELAYED)}
         return {"did": did, **relay, **told}
 
     def garble(self, frame: bytes = b"\xff{nonsense") -> None:
         """Send something that is not an event."""
         with self.lock:
-            self.entries.append(Entry(len(self.entries) + 1, _us(self.now()), frame))
+            self.entries.append(Entry(len(self.entries) + 1, us(self.now()), frame))
 
     def drop(self) -> None:
         """Close every open stream."""
@@ -171,7 +167,7 @@ class BlueskyServer(Loopback):
     def load(self, path: Path) -> int:
         """Take recorded version 1 events into the stream, moved in time to end now."""
         events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        shift = _us(self.now()) - max(event["time_us"] for event in events)
+        shift = us(self.now()) - max(event["time_us"] for event in events)
         for event in events:
             body = event.get(event["kind"]) or {}
             self._emit(event["kind"], event["did"], body, event["time_us"] + shift)
@@ -193,11 +189,11 @@ class BlueskyServer(Loopback):
         return uri
 
     def _emit(self, kind: str, did: str, body: Mapping[str, Any], time_us: int = 0) -> None:
-        time_us = time_us or _us(self.now())
+        time_us = time_us or us(self.now())
         seq = len(self.entries) + 1
         moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
-        told = {"rev": _REV, **body} if kind == "commit" else {kind: dict(body)}
-        payload = {**told, "$type": f"{_LEXICON}#{kind}", "did": did, "seq": seq}
+        told = {"rev": REV, **body} if kind == "commit" else {kind: dict(body)}
+        payload = {**told, "$type": f"{LEXICON}#{kind}", "did": did, "seq": seq}
         payload["time"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
         self.entries.append(Entry(seq, time_us, payload))
 
@@ -208,22 +204,11 @@ class BlueskyServer(Loopback):
         if self.upsets:
             upset = self.upsets.popleft()
             if upset.status != 200:
-                return _refused(socket, upset)
+                return respond(socket, upset)
             self._frames[socket] = upset.encoded()
             return None
-        parts = urlsplit(handshake.path)
-        query = parse_qs(parts.query)
-        cursor = int(query.get("cursor", ["0"])[0])
-        if parts.path not in _PARAMETERS:
-            return socket.respond(404, "no such stream")
-        strange = query.keys() - _PARAMETERS[parts.path] | {*query.get("kinds", ())} - _KINDS
-        if strange:
-            return socket.respond(400, json.dumps({"error": "InvalidRequest"}))
-        if parts.path != "/subscribe" and 0 < cursor < min(self.floor, _A_TIME):
-            message = f"cursor {cursor} is below the floor {self.floor}"
-            body = json.dumps({"error": "CursorTooOld", "message": message})
-            return socket.respond(400, body)
-        return None
+        refused = refusal(handshake.path, self.floor)
+        return respond(socket, refused) if refused else None
 
     def _stream(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -231,7 +216,7 @@ class BlueskyServer(Loopback):
         v1 = parts.path == "/subscribe"
         query = parse_qs(parts.query)
         wanted = {*query.get("collections", ()), *query.get("wantedCollections", ())}
-        kinds = {*query.get("kinds", _KINDS)}
+        kinds = {*query.get("kinds", KINDS)}
         longest = int(query.get("maxMessageSizeBytes", ["0"])[0]) if self.heeds_size else 0
         cursor = int(query.get("cursor", ["0"])[0])
         index = 0 if cursor else len(self.entries)
@@ -244,12 +229,12 @@ class BlueskyServer(Loopback):
                 with self.lock:
                     waiting = self.entries[index:]
                 for entry in waiting:
-                    place = entry.time_us if v1 or cursor >= _A_TIME else entry.seq
+                    place = entry.time_us if v1 or cursor >= A_TIME else entry.seq
                     if place < cursor or entry.seq < self.floor:
                         continue
-                    frame = _frame(entry, v1=v1)
+                    frame = frame_of(entry, v1=v1)
                     fits = not longest or len(frame) <= longest
-                    if fits and _passes(entry, wanted, kinds):
+                    if fits and passes(entry, wanted, kinds):
                         socket.send(frame)
                 index += len(waiting)
                 if self.hangs_up and waiting:
@@ -354,34 +339,6 @@ class BlueskyServer(Loopback):
         }
 
 
-def _refused(socket: ServerConnection, reply: Reply) -> Response:
-    response = socket.respond(reply.status, reply.encoded().decode("latin-1"))
-    for name, value in reply.headers.items():
-        response.headers[name] = value
-    return response
-
-
-def _passes(entry: Entry, wanted: set[str], kinds: set[str]) -> bool:
-    if not isinstance(entry.payload, dict):
-        return True
-    collection = entry.payload.get("collection")
-    kind = entry.payload["$type"].rpartition("#")[2]
-    return kind in kinds and (not collection or not wanted or collection in wanted)
-
-
-def _frame(entry: Entry, *, v1: bool) -> str | bytes:
-    payload = entry.payload
-    if isinstance(payload, bytes):
-        return payload
-    if not v1:
-        return json.dumps({"$type": "message", "payload": payload})
-    kind = payload["$type"].rpartition("#")[2]
-    outer = {"did": payload["did"], "time_us": entry.time_us, "cursor": entry.seq, "kind": kind}
-    inner = {k: v for k, v in payload.items() if k not in {"$type", "did", "seq", "time"}}
-    inner = inner if kind == "commit" else inner[kind]
-    return json.dumps({**outer, kind: inner})
-
-
 def _failed(status: int, name: str) -> Reply:
     return Reply(status, {"error": name, "message": name})
 
@@ -389,11 +346,3 @@ def _failed(status: int, name: str) -> Reply:
 def _split(uri: str) -> tuple[str, str]:
     did, _, rkey = uri.removeprefix("at://").split("/")
     return did, rkey
-
-
-def _us(moment: datetime) -> int:
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

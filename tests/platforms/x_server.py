@@ -7,9 +7,6 @@ and a reply is taken only where its author was summoned.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 from collections import Counter
@@ -18,9 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from tests.platforms.loopback import Loopback, Posted, Reply, Request
+from tests.platforms.oauth1 import signed
 
 US, HANDLE = "1001", "acme"
 BEARER = "bearer-token"
@@ -35,7 +32,6 @@ ALLOWED = 450
 _SHORT = 280
 _ALWAYS = {"id", "text", "edit_history_tweet_ids"}
 _LISTING = {"expansions", "max_results", "since_id", "start_time", "tweet.fields", "user.fields"}
-_SIGNED_FOR = "https://api.twitter.com"
 
 
 class XServer(Loopback):
@@ -190,7 +186,7 @@ class XServer(Loopback):
     def _unauthorized(self, request: Request) -> Reply | None:
         header = request.headers.get("authorization", "")
         if header.startswith("OAuth "):
-            good = _signed(request, header)
+            good = signed(request, header, KEYS)
         else:
             good = header == f"Bearer {BEARER}" and request.method == "GET"
         return None if good else _problem(401, "Unauthorized", "Unauthorized")
@@ -340,23 +336,3 @@ def _invalid(name: str, message: str) -> Reply:
 
 def _problem(status: int, title: str, detail: str) -> Reply:
     return Reply(status, {"title": title, "detail": detail, "status": status})
-
-
-def _signed(request: Request, header: str) -> bool:
-    """Verify an OAuth 1 HMAC-SHA1 signature (RFC 5849, 3.4) made for X's own address."""
-    pairs = re.findall(r'(\w+)="([^"]*)"', header)
-    params = {name: unquote(value) for name, value in pairs if name != "realm"}
-    signature = params.pop("oauth_signature", "")
-    every = sorted(
-        (quote(k, safe="~"), quote(v, safe="~")) for k, v in {**request.query, **params}.items()
-    )
-    listed = "&".join(f"{key}={value}" for key, value in every)
-    url = quote(f"{_SIGNED_FOR}{request.path}", safe="~")
-    text = f"{request.method}&{url}&{quote(listed, safe='~')}"
-    key = f"{KEYS['consumer_secret']}&{KEYS['access_token_secret']}"
-    made = hmac.new(key.encode(), text.encode(), hashlib.sha1).digest()
-    return (
-        hmac.compare_digest(base64.b64encode(made).decode(), signature)
-        and params.get("oauth_consumer_key") == KEYS["consumer_key"]
-        and params.get("oauth_token") == KEYS["access_token"]
-    )
