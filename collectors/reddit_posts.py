@@ -65,7 +65,7 @@ def parse(thing: Mapping[str, Any]) -> Post:
         parent=thing.get("parent_id") or "",
         author=_DELETED if op is Op.DELETE else _author(thing),
         text="" if op is Op.DELETE else text_of(thing),
-        url=clean_url(_SITE + (thing.get("permalink") or thing.get("context") or "")),
+        url=_address(thing.get("permalink") or thing.get("context")),
         published_at=datetime.fromtimestamp(thing["created_utc"], UTC),
         op=op,
         revision=revision,
@@ -73,6 +73,11 @@ def parse(thing: Mapping[str, Any]) -> Post:
         reply_bar=bar,
         address={"thing": name},
     )
+
+
+def _address(path: object) -> str:
+    """The address of a path on Reddit. One without its slash (`@host/…`) would lead elsewhere."""
+    return clean_url(_SITE + path) if isinstance(path, str) and path[:1] == "/" else ""
 
 
 def _revision(thing: Mapping[str, Any]) -> tuple[Op, int]:
@@ -138,7 +143,7 @@ def seen(thing: Mapping[str, Any], username: str) -> Seen:
         at=datetime.fromtimestamp(thing["created_utc"], UTC),
         ours=author.casefold() == username.casefold(),
         author=thing.get("author_fullname") or author,
-        url=clean_url(_SITE + (thing.get("permalink") or "")),
+        url=_address(thing.get("permalink")),
     )
 
 

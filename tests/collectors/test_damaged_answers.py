@@ -198,6 +198,12 @@ def assert_read_or_kept(raw: bytes) -> None:
         taken([event.row])
 
 
+@pytest.mark.parametrize("path", ["@host.example/r/a", ".host.example/", ":80@host/", 5, None, ""])
+def test_a_permalink_that_would_lead_to_another_host_is_left_out(path: Any) -> None:
+    [post], _ = taken(reddit_posts.rows(a_listing(a_thing(permalink=path))))
+    assert post.url == ""
+
+
 @pytest.mark.parametrize("id", [None, 7, "", "abc", "12a", "²", "9" * 20, "-5", "1.5", ["1"]])
 def test_an_id_that_is_no_number_is_named_as_the_reason(id: Any) -> None:
     good = a_tweet("1900000000000000002")
