@@ -128,8 +128,8 @@ def parse(
     """One post object of API v2 with its includes by id. Raises what `MISREAD` names.
 
     An edit is a post of its own on X, with a new id: all versions share the first id, and
-    the revision counts them. `address["tweet"]` is the version to answer. X renames its fields
-    by and by (`referenced_posts`, `note_post`): both names are read.
+    the revision counts them. `address["tweet"]` is the version to answer. X is renaming its
+    fields (`referenced_posts`, `note_post`): both names are read.
     """
     version, author_id = raw["id"], raw["author_id"]
     if not (is_id(version) and is_id(author_id)):
@@ -156,14 +156,14 @@ def parse(
     )
 
 
-def is_id(told: object) -> TypeGuard[str]:
+def is_id(value: object) -> TypeGuard[str]:
     """Whether this is an id of X: 1 to 19 digits, in a string."""
-    return isinstance(told, str) and len(told) <= _DIGITS and told.isascii() and told.isdigit()
+    return isinstance(value, str) and len(value) <= _DIGITS and value.isascii() and value.isdigit()
 
 
 def _history(raw: Mapping[str, Any], version: str) -> Sequence[str]:
-    told = raw.get("edit_history_tweet_ids") or raw.get("edit_history_post_ids")
-    history = [one for one in told if is_id(one)] if isinstance(told, list) else []
+    value = raw.get("edit_history_tweet_ids") or raw.get("edit_history_post_ids")
+    history = [one for one in value if is_id(one)] if isinstance(value, list) else []
     return history or [version]
 
 
@@ -181,27 +181,29 @@ def _author(author_id: str, user: Mapping[str, Any]) -> Author:
 
 def _reference(raw: Mapping[str, Any], kind: str) -> str:
     for one in _dicts(raw.get("referenced_tweets") or raw.get("referenced_posts")):
-        if one.get("type") == kind and is_id(told := one.get("id")):
-            return told
+        if one.get("type") == kind and is_id(value := one.get("id")):
+            return value
     return ""
 
 
-def _dict(told: object) -> Mapping[str, Any]:
+def _dict(value: object) -> Mapping[str, Any]:
     """An optional part of an answer; nothing where it is no object."""
-    return told if isinstance(told, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
-def _dicts(told: object) -> Sequence[Mapping[str, Any]]:
+def _dicts(value: object) -> Sequence[Mapping[str, Any]]:
     """The objects of an optional list; what else is in it is left out."""
-    return [one for one in told if isinstance(one, dict)] if told and isinstance(told, list) else ()
+    return (
+        [one for one in value if isinstance(one, dict)] if value and isinstance(value, list) else ()
+    )
 
 
-def _text(told: object) -> str:
-    return told if isinstance(told, str) else ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
-def _lang(told: object) -> str:
-    code = _text(told)
+def _lang(value: object) -> str:
+    code = _text(value)
     if len(code) > LANG_LIMIT or not (code.isascii() and code.replace("-", "").isalnum()):
         return ""
     # X uses old codes for three languages, and q.. codes for "no words in it".
@@ -228,10 +230,10 @@ def text_of(raw: Mapping[str, Any]) -> str:
 
     Raises KeyError and TypeError.
     """
-    told = _text(_long_form(raw).get("text")) or raw["text"]
-    if not isinstance(told, str):
-        raise TypeError(f"text is {type(told).__name__}")
-    text = html.unescape(told)  # before links are put in: those are not escaped
+    value = _text(_long_form(raw).get("text")) or raw["text"]
+    if not isinstance(value, str):
+        raise TypeError(f"text is {type(value).__name__}")
+    text = html.unescape(value)  # before links are put in: those are not escaped
     for link in _entities(raw, "urls"):
         short, expanded = _text(link.get("url")), clean_url(_text(link.get("expanded_url")))
         if short and expanded:
