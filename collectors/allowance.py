@@ -111,7 +111,7 @@ def read(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Allow
 def spent_in(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Spent]]:
     """For each limit in the headers, until when nothing may be asked.
 
-    That is `now` while something is left. Where the end of the window can't be read there is nothing to wait for. Pure.
+    That is `now` while something is left, and where the end of the window can't be read. Pure.
     """
     for name in (*_BY_EPOCH, _BY_SECONDS):
         remaining, to_go = _numbers(headers, name, "remaining", "reset")

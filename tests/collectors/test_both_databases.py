@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from collectors.bluesky import BlueskySource
 from collectors.bounds import utc_now
 from collectors.collect import Collector
 from collectors.matching import compile_queries
@@ -23,8 +24,9 @@ from earshot.metrics import Metrics
 from earshot.tables import SourceHealthRow
 from earshot.topics import MENTIONS
 from tests.builders import ManualClock
-from tests.collectors import test_reddit, test_x
+from tests.collectors import test_bluesky, test_reddit, test_x
 from tests.collectors.outbox_world import a_sender, one_reply, store_replies
+from tests.platforms.bluesky_server import BlueskyServer
 from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.reddit_server import RedditServer
 from tests.platforms.x_server import XServer
@@ -77,6 +79,20 @@ def counts(log: MemoryLog) -> tuple[int, int]:
     """How many mentions and how many dead letters there are."""
     mentions, dead = (len(log.read(name, 0, 0, 99)) for name in (MENTIONS.name, MENTIONS.dead))
     return mentions, dead
+
+
+def published(log: MemoryLog) -> list[str]:
+    records = log.read(MENTIONS.name, 0, 0, 1_000)
+    return [MENTIONS.decode(record.value).text for record in records]
+
+
+def step_until(collector: Collector, clock: ManualClock, done: Callable[[], bool]) -> None:
+    """Step at each due time until `done`; fails where that takes a hundred steps."""
+    for _ in range(100):
+        clock.now = max(clock.now, collector.step())
+        if done():
+            return
+    raise AssertionError("it was not done in a hundred steps")
 
 
 ODD_IDS: list[Any] = ["\ud800", "1\x00", None, 7, "abc", "9" * 5_000]
@@ -162,3 +178,33 @@ def test_a_reply_waits_in_the_outbox_for_reddit_s_window_and_not_in_the_client(
     )
     assert "used up" in reply.error
     assert [request.path for request in reddit.requests][-1] == "/api/info/"
+
+
+@pytest.mark.parametrize("protocol", ["v2", "v1"])
+def test_a_stream_that_brings_nothing_new_is_asked_a_handful_of_times_in_ten_seconds(
+    engine: Engine, protocol: str
+) -> None:
+    clock = ManualClock(utc_now())
+    with BlueskyServer() as server:
+        server.post("acme is known")
+        config = test_bluesky.config(server, protocol=protocol)
+        source = BlueskySource(config, clock, wait_s=0.2)
+        collector, log = a_collector(source, engine, clock)
+        step_until(collector, clock, lambda: counts(log) == (1, 0))
+        source.close()
+        server.hangs_up, before, end = True, len(server.connects), clock.now + timedelta(seconds=10)
+        for _ in range(100):
+            due = collector.step()
+            if due > clock.now:
+                row = health(engine)
+                assert (row.state, row.next_poll_at) == ("failing", due)
+                assert "closed the connection" in row.error
+                clock.now = due
+            if clock.now > end:
+                break
+        assert len(server.connects) - before <= 5
+        server.hangs_up = False
+        server.post("acme is new")
+        step_until(collector, clock, lambda: published(log)[-1] == "acme is new")
+        assert health(engine).state == "ok"
+        source.close()
