@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from collectors import reddit_client, x_client
+from collectors import reddit_client, x_client, x_posts
 from collectors.bluesky_client import BlueskyConfig, Pds, XrpcError
 from collectors.bounds import utc_now
 from collectors.recorded import RecordedConfig
@@ -32,7 +32,9 @@ def x(config: XConfig) -> str:
     try:
         for way, user_auth in ways.items():
             with x_client.reading(f"with the {way}", utc_now):
-                client.get_tweets(ids=[_NO_POST], user_auth=user_auth)
+                answer = client.get_tweets(ids=[_NO_POST], user_auth=user_auth)
+            if trouble := x_posts.trouble(answer):
+                raise PlatformError(f"X with the {way}: {trouble}")
     finally:
         session.close()
     return f"X takes the {' and the '.join(ways)}"

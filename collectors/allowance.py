@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from collectors.waits import bounded_wait_s
 from earshot.metrics import Metrics
 
 _LONGEST = timedelta(days=1)
@@ -44,17 +45,38 @@ class Allowance:
         return self.remaining / self.limit
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A limit of which nothing is left from `since` to `until`; nothing to wait for if equal."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it still counts. A clock that went back would make it last for longer."""
+        return self.since <= now < self.until
+
+
 class Allowances:
     """What a platform last said of each of its limits: one for a route, say, or for a day."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], Allowance] = {}
+        self._spent: dict[tuple[str, str], Spent] = {}
 
     def note(self, route: str, headers: Mapping[str, str], now: datetime) -> None:
         """Take in the headers of an answer; `route` is what was asked."""
-        told = {(route, name): allowance for name, allowance in read(headers, now)}
+        for name, spent in spent_in(headers, now):
+            self._spent[_key(route, name)] = spent
+        told = {_key(route, name): allowance for name, allowance in read(headers, now)}
         if told:  # of what has run out meanwhile only that is kept which was just told again
             self._told = {at: a for at, a in self._told.items() if now < a.until} | told
+
+    def wait_s(self, route: str, now: datetime) -> float:
+        """How long nothing may be asked of `route`, in seconds; 0.0 when it may be asked now."""
+        self._spent = {at: spent for at, spent in self._spent.items() if spent.holds(now)}
+        untils = [spent.until for at, spent in self._spent.items() if at == _key(route, at[1])]
+        return max((until - now for until in untils), default=timedelta()) / timedelta(seconds=1)
 
     def scarcest(self, now: datetime) -> Allowance | None:
         """The limit of which the smallest share is left; None when nothing was ever said."""
@@ -84,6 +106,25 @@ def read(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Allow
         yield from _sound(name, remaining, limit, reset - now.timestamp(), now)
     remaining, used, to_go = _numbers(headers, _BY_SECONDS, "remaining", "used", "reset")
     yield from _sound(_BY_SECONDS, remaining, remaining + used, to_go, now)
+
+
+def spent_in(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Spent]]:
+    """For each limit in the headers, until when nothing may be asked.
+
+    That is `now` while something is left, and where the end of the window can't be read. Pure.
+    """
+    for name in (*_BY_EPOCH, _BY_SECONDS):
+        remaining, to_go = _numbers(headers, name, "remaining", "reset")
+        if name != _BY_SECONDS:
+            to_go -= now.timestamp()
+        if math.isfinite(remaining):
+            wait_s = bounded_wait_s(to_go) if remaining < 1 else None
+            yield name, Spent(now, now + timedelta(seconds=wait_s or 0.0))
+
+
+def _key(route: str, name: str) -> tuple[str, str]:
+    """What a limit is counted for: with Reddit the client, whatever it asks; else the route."""
+    return ("" if name == _BY_SECONDS else route), name
 
 
 def _numbers(headers: Mapping[str, str], name: str, *kinds: str) -> list[float]:

@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection
 
 from collectors.allowance import Allowances
 from collectors.bluesky_client import (
+    STREAM_LIMIT,
     BlueskyConfig,
     CursorTooOld,
     Pds,
@@ -35,6 +36,7 @@ from collectors.bluesky_posts import (
     seen,
     seen_below,
 )
+from collectors.bluesky_stream import Missed, Patience
 from collectors.bounds import clean_text, utc_now
 from collectors.resume import Place, Row, Stretch, ascend
 from collectors.source import (
@@ -50,7 +52,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import MISREAD, never_sent
+from collectors.transport import MISREAD, UsedUp, never_sent
 
 _BATCH = 1_000
 _WAIT_S = 1.0
@@ -61,6 +63,10 @@ _ELSEWHERE = timedelta(minutes=5)
 """How far back to start by time, where a position means nothing: clocks differ."""
 _SLACK_US = 5_000_000
 """Version 1 numbers events by time, and sends them somewhat out of order."""
+_AHEAD = timedelta(minutes=5)
+"""How far ahead of our clock version 1 may number an event: the cursor never goes back from it."""
+_TOO_LONG = 1009
+"""The code under which we close a connection whose frame is longer than `STREAM_LIMIT`."""
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 _NOT_THERE = {"NotFound", "RecordNotFound"}
@@ -84,6 +90,7 @@ class BlueskySource:
         config: BlueskyConfig,
         now: Callable[[], datetime] = utc_now,
         wait_s: float = _WAIT_S,
+        ticks_s: Callable[[], float] = time.monotonic,
     ) -> None:
         # the stream names authors by DID alone, so that a handle recognises nobody
         self.account = config.identifier if config.identifier.startswith("did:") else ""
@@ -95,6 +102,8 @@ class BlueskySource:
         self._epoch = "v1" if config.protocol == "v1" else config.endpoint
         self._stream: ClientConnection | None = None
         self._place: Place | None = None
+        self._patience = Patience(ticks_s)
+        self._ended: PlatformError | None = None
 
     def parts(self) -> Sequence[str]:
         return ("posts",)
@@ -114,10 +123,14 @@ class BlueskySource:
             # Name the place before reading: what is read from "now" could not be read again.
             here = Place(epoch=self._epoch, position=0, at=self._now())
             return Stretch(rows=(), place=here, more=True)
+        if self._ended is not None:
+            error, self._ended = self._ended, None
+            raise error
         gap = None
         if self._stream is None or place != self._place:
             self.close()
             self._stream, gap = self._open(place)
+            self._patience.opened()
         here = place
         if place.epoch != self._epoch:
             here = Place(epoch=self._epoch, position=0, at=place.at)
@@ -147,7 +160,8 @@ class BlueskySource:
     ) -> tuple[list[tuple[int, Row]], Place, Gap | None]:
         """What arrives in the time of a poll, at most a batch; less when the stream pauses."""
         rows: list[tuple[int, Row]] = []
-        lost = None
+        start, missed = place, Missed(since=place.at)
+        newest = microseconds(self._now() + _AHEAD) if self._config.protocol == "v1" else None
         deadline = time.monotonic() + self._wait_s
         while len(rows) < _BATCH and (left := deadline - time.monotonic()) > 0:
             try:
@@ -155,22 +169,50 @@ class BlueskySource:
             except TimeoutError:
                 break
             except ConnectionClosed as error:
-                self.close()
-                if not rows:
-                    raise PlatformError(f"Jetstream closed the connection ({error})") from error
+                self._end(rows, start, place, _why(error))
                 break
             try:
-                event = read_event(frame)
+                event = read_event(frame, newest)
             except BadFrame as error:
                 # It has no number of its own: count it as just behind the last one.
                 rows.append((place.position + 1, Row(mark="", found=error.rejected)))
                 continue
-            if event.kind == "info OutdatedCursor":
-                lost = Gap(reason="Jetstream moved our cursor forward", since=place.at)
-            elif event.position:
+            if event.position:
+                if event.kind == "oversized" and event.position > place.position:
+                    missed.note(event)
                 rows.append((event.position, event.row))
                 place = _behind(place, event)
-        return rows, place, lost
+            elif event.kind.startswith("error"):
+                self._end(rows, start, place, f"Jetstream ended the stream ({event.kind})")
+                break
+            else:
+                missed.note(event)
+        if place.position > start.position:
+            self._patience.progress()
+        return rows, place, missed.gap
+
+    def _end(
+        self, rows: Sequence[tuple[int, Row]], start: Place, place: Place, reason: str
+    ) -> None:
+        """Close the stream. Raises PlatformError, at the next poll where `rows` say something new.
+
+        Events that were known before, sent again, are no news.
+        """
+        self.close()
+        if place.position > start.position:
+            self._patience.progress()
+        rest_s = self._patience.rest_s()
+        error = PlatformError(reason, retry_after_s=rest_s)
+        if not any(position > start.position - self._slack for position, _ in rows):
+            raise error
+        self._ended = error if rest_s else None
+
+
+def _why(error: ConnectionClosed) -> str:
+    if error.sent is not None and error.sent.code == _TOO_LONG:
+        limit = f"{STREAM_LIMIT >> 20} MiB"
+        return f"Jetstream sent a frame of more than {limit}: we closed the connection"
+    return f"Jetstream closed the connection ({error})"
 
 
 def _behind(place: Place, event: Event) -> Place:
@@ -191,13 +233,13 @@ class BlueskyResponder:
     settle_s = 5.0
     length_limit = 300
 
-    def __init__(self, config: BlueskyConfig) -> None:
+    def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
         if not config.identifier:
             raise ValueError(
                 "replying on Bluesky needs identifier and password (an app password): set "
                 "them, or leave this source without answers"
             )
-        self._pds = Pds(config)
+        self._pds = Pds(config, now)
 
     @property
     def allowances(self) -> Allowances:
@@ -223,9 +265,7 @@ class BlueskyResponder:
         except XrpcError as error:
             return _classify(error)
         except (requests.RequestException, *MISREAD) as error:
-            if never_sent(error):
-                return Refused(reason="Bluesky could not be reached", permanent=False)
-            return Unknown(reason=f"no clear answer from Bluesky ({type(error).__name__})")
+            return _unanswered(error)
         did, _, rkey = uri.removeprefix("at://").replace(f"/{POSTS}", "").partition("/")
         return Sent(native_id=uri, url=f"https://bsky.app/profile/{did}/post/{rkey}")
 
@@ -244,6 +284,8 @@ class BlueskyResponder:
             raise PlatformError(
                 f"Bluesky thread: the server refused ({error})", retry_after_s=error.wait_s
             ) from error
+        except UsedUp as error:
+            raise PlatformError(f"Bluesky thread: {error}", retry_after_s=error.wait_s) from None
         except (requests.RequestException, *MISREAD) as error:
             raise PlatformError(f"Bluesky thread: no answer ({type(error).__name__})") from error
         return Thread(gone=gone, text=text, posts=sorted(below.values(), key=lambda post: post.at))
@@ -270,6 +312,15 @@ class BlueskyResponder:
             if error.name in _NOT_THERE:
                 return None
             raise
+
+
+def _unanswered(error: Exception) -> Outcome:
+    """What a request without an answer proves. Pure."""
+    if isinstance(error, UsedUp):
+        return Refused(reason=f"Bluesky: {error}", permanent=False, retry_after_s=error.wait_s)
+    if never_sent(error):
+        return Refused(reason="Bluesky could not be reached", permanent=False)
+    return Unknown(reason=f"no clear answer from Bluesky ({type(error).__name__})")
 
 
 def _classify(error: XrpcError) -> Outcome:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import ClientConnection, reconnect
 from websockets.typing import Subprotocol
@@ -20,6 +23,7 @@ from collectors.transport import (
     CONNECT_TIMEOUT_S,
     MISREAD,
     PlatformSession,
+    UsedUp,
     json_of,
     retry_after_s,
 )
@@ -28,8 +32,9 @@ _STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
 _STREAM_V1 = "/subscribe"
 _CLOSE_TIMEOUT_S = 0.5
 """Nothing that is still on its way matters: it is read again behind the cursor."""
-FRAME_LIMIT = 1 << 20
-"""The longest frame, in bytes, once unpacked: a post has at most 100,000."""
+STREAM_LIMIT = 4 << 20
+"""The longest frame taken in, in bytes, once unpacked. Jetstream is asked not to send a longer one:
+we would have to close the connection, and get it again at the next."""
 _TOO_MANY = 429
 _NAME = re.compile(r"[A-Za-z0-9]{1,100}")
 """A server's name of an error, such as RecordNotFound; anything else there may repeat ours."""
@@ -84,7 +89,7 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
     else:
         path, query = _STREAM_V1, {"wantedCollections": [POSTS]}
         subprotocols = None
-    query["cursor"] = [str(cursor)]
+    query |= {"cursor": [str(cursor)], "maxMessageSizeBytes": [str(STREAM_LIMIT)]}
     address = f"{config.endpoint.rstrip('/')}{path}?{urlencode(query, doseq=True)}"
     try:
         stream = _Direct(
@@ -92,7 +97,7 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
             subprotocols=subprotocols,
             open_timeout=CONNECT_TIMEOUT_S,
             close_timeout=_CLOSE_TIMEOUT_S,
-            max_size=FRAME_LIMIT,
+            max_size=STREAM_LIMIT,
         ).connect()
     except InvalidStatus as error:
         if b"CursorTooOld" in (error.response.body or b""):
@@ -101,7 +106,7 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
         raise PlatformError(
             f"Jetstream {config.endpoint}: refused the connection ({status})",
             permanent=400 <= status < _SERVER_ERROR and status != _TOO_MANY,  # noqa: PLR2004 - HTTP's client errors
-            retry_after_s=retry_after_s(error.response.headers, utc_now()),
+            retry_after_s=retry_after_s(_each(error.response.headers), utc_now()),
         ) from error
     except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as error:
         raise PlatformError(
@@ -111,17 +116,23 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
     return stream
 
 
+def _each(headers: Headers) -> Mapping[str, str]:
+    """By their names in small letters; of a header that was sent twice, the last."""
+    return {name.lower(): value for name, value in headers.raw_items()}
+
+
 class XrpcError(Exception):
     """The server answered with an error: its status, its name for it, and a wait in seconds."""
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: requests.Response, now: datetime) -> None:
         try:
             told = str(json_of(response).get("error", ""))
         except (requests.RequestException, AttributeError):
             told = ""
         self.name = told if _NAME.fullmatch(told) else ""
         self.status = response.status_code
-        self.wait_s = retry_after_s(response.headers, utc_now(), "ratelimit-reset")
+        self.wait_s = retry_after_s(response.headers, now, "ratelimit-reset")
+        self.busy = self.status >= _SERVER_ERROR or self.status == _TOO_MANY
         super().__init__(f"{self.status} {self.name}".strip())
 
 
@@ -136,9 +147,10 @@ class Pds:
     refreshed once per call.
     """
 
-    def __init__(self, config: BlueskyConfig) -> None:
+    def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
         self._config = config
-        self._http = PlatformSession(config.timeout_s)
+        self._now = now
+        self._http = PlatformSession(config.timeout_s, now)
         self._session: dict[str, Any] = {}
 
     @property
@@ -180,13 +192,15 @@ class Pds:
             made = self._ask("POST", "com.atproto.server.createSession", json=asked)
             self._session = {name: made[name] for name in ("did", "accessJwt", "refreshJwt")}
         except XrpcError as error:
-            busy = error.status >= _SERVER_ERROR or error.status == _TOO_MANY
             raise SignInFailed(
                 f"signing in to {self._config.service} failed ({error}): check identifier and "
                 "app password",
-                permanent=not busy,
+                permanent=not error.busy,
                 retry_after_s=error.wait_s,
             ) from error
+        except UsedUp as error:
+            reason = f"signing in to {self._config.service}: {error}"
+            raise SignInFailed(reason, retry_after_s=error.wait_s) from None
         except (requests.RequestException, *MISREAD) as error:
             raise SignInFailed(
                 f"signing in to {self._config.service} got no answer ({type(error).__name__})"
@@ -197,7 +211,15 @@ class Pds:
             nsid = "com.atproto.server.refreshSession"
             made = self._ask("POST", nsid, self._session["refreshJwt"])
             self._session |= {name: made[name] for name in ("accessJwt", "refreshJwt")}
-        except (XrpcError, requests.RequestException, *MISREAD):
+        except UsedUp:
+            raise
+        except XrpcError as error:
+            if error.busy:  # the session is still good, and sign-ins are rationed
+                reason = f"{self._config.service} gave no fresh token ({error})"
+                raise SignInFailed(reason, retry_after_s=error.wait_s) from error
+            self._session = {}
+            self._sign_in()
+        except (requests.RequestException, *MISREAD):
             self._session = {}
             self._sign_in()
 
@@ -210,5 +232,5 @@ class Pds:
             **kwargs,
         )
         if not response.ok or response.is_redirect:
-            raise XrpcError(response)
+            raise XrpcError(response, self._now())
         return json_of(response)

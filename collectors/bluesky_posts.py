@@ -1,7 +1,8 @@
 """Jetstream's frames and the AppView's threads to posts. Pure.
 
-Version 2 frames are flat (`{"$type": "message", "payload": {…, "seq": 7, "operation": …}}`);
-version 1 frames nest the commit and count in microseconds. Both are read into `Event`.
+Version 2 commits are flat (`{"$type": "message", "payload": {…, "seq": 7, "operation": …}}`),
+its accounts and identities nest the relay's event, whose `seq` and `time` are the relay's own.
+Version 1 nests them all and counts in microseconds. Both are read into `Event`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ from typing import Any
 import msgspec
 
 from collectors.bounds import EARLIEST, RAW_LIMIT, clean_name, clean_text, clean_url, utc_time
+from collectors.reading_back import readable
 from collectors.resume import Row
 from collectors.source import Post, Rejected, Seen
 from collectors.transport import MISREAD
 from earshot.domain import TOMBSTONE, Author, Op
 
 POSTS = "app.bsky.feed.post"
+FRAME_LIMIT = 1 << 20
+"""The longest frame that is read for what it says, in bytes: a post has at most 100,000."""
+_SEQ_LIMIT = 10**15
+"""From here on a number is a time in microseconds, and not a sequence number."""
+_ERROR = re.compile(r"[A-Za-z0-9]{1,100}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _GONE = {"deleted", "suspended", "takendown"}
@@ -32,7 +39,10 @@ _TID = "234567abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One frame: its position, the server's time, what it is, and what it says of a post."""
+    """One frame: its position, the server's time, what it is, and what it says of a post.
+
+    `position` is 0 where the frame has none: of a notice, and of an error, which ends the stream.
+    """
 
     position: int
     at: datetime
@@ -52,42 +62,89 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-def read_event(frame: str | bytes) -> Event:
-    """One frame of either version. Raises BadFrame."""
+class _Numbers(msgspec.Struct):
+    seq: int = 0
+    time: str = ""
+    time_us: int = 0
+
+
+class _Numbered(_Numbers):
+    """What moves the cursor, of a frame that is too long to be read for more."""
+
+    payload: _Numbers | None = None
+
+
+def read_event(frame: str | bytes, newest: int | None = None) -> Event:
+    """One frame of either version. Raises BadFrame where the frame has no place in the stream.
+
+    No number above `newest` is believed. What has its place, but can't be read for what it says,
+    is an event with a `Rejected`.
+    """
     raw = frame.encode() if isinstance(frame, str) else frame
     try:
+        if len(raw) > FRAME_LIMIT:
+            return _oversized(raw, newest)
         told = msgspec.json.decode(raw)
         payload = _flat(told.get("payload", told))
+        if newest is not None and payload["position"] > newest:
+            raise ValueError(f"its number {payload['position']} is ahead of the clock")
         return Event(
             position=payload["position"],
             at=payload["at"],
             kind=payload["kind"],
-            row=_row(payload),
+            row=_row(payload, raw),
         )
     except (msgspec.DecodeError, *MISREAD) as error:
         raise BadFrame(raw, f"{type(error).__name__} {error}") from error
 
 
+def _oversized(raw: bytes, newest: int | None) -> Event:
+    told = msgspec.json.decode(raw, type=_Numbered)
+    numbers = told.payload or told
+    if told.time_us:
+        position, at = _number(told.time_us), _EPOCH + timedelta(microseconds=told.time_us)
+    else:
+        position, at = _number(numbers.seq, _SEQ_LIMIT), utc_time(numbers.time)
+    if newest is not None and position > newest:
+        raise ValueError(f"its number {position} is ahead of the clock")
+    row = Row(mark=str(position), found=None)
+    return Event(position=position, at=at, kind="oversized", row=row)
+
+
+def _number(told: Any, limit: int = 2**63) -> int:
+    if type(told) is not int or not 0 < told < limit:
+        raise ValueError(f"{told!r} is not the number of an event")
+    return told
+
+
 def _flat(told: Mapping[str, Any]) -> dict[str, Any]:
     if "time_us" in told:
         nested = told.get(told["kind"]) or {}
-        at = _EPOCH + timedelta(microseconds=told["time_us"])
-        return {**nested, "did": told["did"], "kind": told["kind"], "at": at} | {
-            "position": told["time_us"]
-        }
+        position = _number(told["time_us"])
+        at = _EPOCH + timedelta(microseconds=position)
+        return {**nested, "did": told["did"], "kind": told["kind"], "at": at, "position": position}
     kind = told["$type"].rpartition("#")[2]
-    if kind == "info":
-        return {"kind": f"info {told.get('name', '')}", "position": 0, "at": _EPOCH}
-    return {**told, "kind": kind, "position": int(told["seq"]), "at": utc_time(told["time"])}
+    if kind in {"info", "error"}:
+        name = str(told.get("name" if kind == "info" else "error", ""))
+        name = name if _ERROR.fullmatch(name) else ""
+        return {"kind": f"{kind} {name}", "position": 0, "at": _EPOCH}
+    nested = told if kind == "commit" else {**(told.get(kind) or {}), **told}
+    position = _number(told["seq"], _SEQ_LIMIT)
+    return {**nested, "kind": kind, "position": position, "at": utc_time(told["time"])}
 
 
-def _row(payload: Mapping[str, Any]) -> Row:
+def _row(payload: Mapping[str, Any], raw: bytes) -> Row:
     mark = str(payload["position"])
-    if payload["kind"] == "account" and not payload.get("active", True):
-        return Row(mark=mark, found=_farewell(payload))
-    if payload["kind"] == "commit" and payload["collection"] == POSTS:
-        return Row(mark=mark, found=parse(payload))
-    return Row(mark=mark, found=None)
+    found: Post | Rejected | None = None
+    try:
+        if payload["kind"] == "account" and payload.get("active") is False:
+            found = _farewell(payload)
+        elif payload["kind"] == "commit" and payload["collection"] == POSTS:
+            found = parse(payload)
+    except MISREAD as error:
+        reason = f"not a post of Bluesky: {type(error).__name__} {error}"
+        found = Rejected(raw=raw[:RAW_LIMIT], reason=reason)
+    return Row(mark=mark, found=found)
 
 
 def parse(commit: Mapping[str, Any]) -> Post:
@@ -106,7 +163,8 @@ def parse(commit: Mapping[str, Any]) -> Post:
         return _deletion(uri, author, url, at)
     record = commit["record"]
     root = (record.get("reply") or {}).get("root") or {"uri": uri, "cid": commit["cid"]}
-    langs = record.get("langs") or [""]
+    langs = record.get("langs")
+    lang = langs[0] if isinstance(langs, list) and langs else ""
     return Post(
         native_id=uri,
         thread=root["uri"],
@@ -117,7 +175,7 @@ def parse(commit: Mapping[str, Any]) -> Post:
         published_at=_published(record.get("createdAt", ""), at),
         op=op,
         revision=microseconds(at) if op is Op.EDIT else 0,
-        lang=clean_name(str(langs[0])).partition("-")[0],
+        lang=clean_name(str(lang)).partition("-")[0],
         address={
             "uri": uri,
             "cid": commit["cid"],
@@ -203,13 +261,21 @@ def _links(text: str) -> Iterator[dict[str, Any]]:
 
 def seen_below(thread: Mapping[str, Any], did: str) -> Iterator[Seen]:
     """Every post below the root of a `getPostThread` answer that it shows."""
+    return readable(
+        _posts_below(thread),
+        lambda post: seen(
+            post["uri"], post["record"], post["author"]["did"], did, post.get("indexedAt", "")
+        ),
+        lambda post: isinstance(other := post["author"]["did"], str) and other != did,
+    )
+
+
+def _posts_below(thread: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     waiting = list(thread.get("replies") or ())
     while waiting:
         node = waiting.pop()
         if "post" in node:
-            post = node["post"]
-            author = post["author"]["did"]
-            yield seen(post["uri"], post["record"], author, did, post.get("indexedAt", ""))
+            yield node["post"]
             waiting += node.get("replies") or ()
 
 

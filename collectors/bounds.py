@@ -6,9 +6,15 @@ passes it can be stored by both databases, indexed, counted with, and written in
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from collectors.source import Batch, Post, Rejected
 from earshot.domain import TEXT_LIMIT, TOMBSTONE
@@ -23,11 +29,14 @@ LANG_LIMIT = 35
 """The longest language tag (RFC 5646, 4.4.1)."""
 REASON_LIMIT = 1_000
 _ADDRESS_LIMIT = 20
-_REACH_LIMIT = 2**63 - 1
+REACH_LIMIT = 2**63 - 1
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """No platform has older posts; calendars and counters are not made for the year 1."""
 _AHEAD = timedelta(days=1)
 """How far a platform's clock may be ahead of ours."""
+
+
+_BLANK = re.compile(r"[\x00-\x20]")
 
 
 def clean_text(raw: str, limit: int = TEXT_LIMIT) -> str:
@@ -43,7 +52,7 @@ def clean_name(raw: str) -> str:
 
 def clean_url(raw: str) -> str:
     """`raw` if it is an http(s) address of bounded length, else the empty string."""
-    if len(raw) > URL_LIMIT or any(ord(char) <= ord(" ") for char in raw):
+    if len(raw) > URL_LIMIT or _BLANK.search(raw):
         return ""
     try:
         parts = urlsplit(raw)
@@ -60,6 +69,28 @@ def clean_id(raw: str) -> str:
 def clean_reason(raw: str) -> str:
     """Why something was refused, on one line: it may quote what was refused."""
     return clean_text(" ".join(raw[: REASON_LIMIT * 4].split()), REASON_LIMIT)
+
+
+def kept_raw(raw: Any) -> bytes:
+    """Parsed JSON as bytes to keep, at most `RAW_LIMIT`; nothing that was parsed is too strange.
+
+    JSON may hold lone surrogates, numbers beyond any type, and nesting without end.
+    """
+    try:
+        return msgspec.json.encode(raw)[:RAW_LIMIT]
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        pass
+    try:
+        return json.dumps(raw).encode()[:RAW_LIMIT]
+    except (ValueError, TypeError, RecursionError):
+        return b"(nested too deeply to be kept)"
+
+
+def mark_of(native_id: object, kept: bytes) -> str:
+    """What names a row: its id, or a digest of all that it holds where that can't be an id."""
+    if isinstance(native_id, str) and native_id and clean_id(native_id):
+        return native_id
+    return f"?{hashlib.blake2b(kept, digest_size=12).hexdigest()}"
 
 
 def flaw(post: Post, now: datetime) -> str:
@@ -85,7 +116,7 @@ def plain(post: Post, now: datetime) -> bool:
             and "\x00" not in text
             and len(post.address) <= _ADDRESS_LIMIT
             and type(author.reach) is type(post.revision) is int
-            and 0 <= author.reach <= _REACH_LIMIT
+            and 0 <= author.reach <= REACH_LIMIT
             and 0 <= post.revision <= TOMBSTONE
             and EARLIEST <= post.published_at <= now + _AHEAD
             and (post.received_at is None or EARLIEST <= post.received_at <= now + _AHEAD)
@@ -114,7 +145,7 @@ def closer_look(post: Post, now: datetime) -> str:
         "lang": (post.lang, LANG_LIMIT),
         "reply_bar": (post.reply_bar, REASON_LIMIT),
     }
-    numbers = {"author.reach": (author.reach, _REACH_LIMIT), "revision": (post.revision, TOMBSTONE)}
+    numbers = {"author.reach": (author.reach, REACH_LIMIT), "revision": (post.revision, TOMBSTONE)}
     found = [name for name, value in ids.items() if not _is_id(value)]
     found += [name for name, (value, limit) in words.items() if not _is_text(value, limit)]
     found += [name for name, (value, limit) in numbers.items() if not _is_count(value, limit)]

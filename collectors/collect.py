@@ -22,10 +22,11 @@ from sqlalchemy.orm import Session
 from collectors import allowance, cursors
 from collectors.addressed import IN_THREAD, is_addressed
 from collectors.bounds import clean_id, clean_reason, sound
-from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
+from collectors.health import LOOK_AGAIN, PartState, failure_of, health_of, in_words, is_paused
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, headers_of, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
+from collectors.transport import MISREAD
 from earshot.crash_points import passed
 from earshot.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
@@ -92,8 +93,8 @@ class Collector:
             state.loaded = True
         try:
             batch = sound(self.source.poll(part, state.cursor), self.clock())
-        except PlatformError as error:
-            self._failed(part, state, error)
+        except (PlatformError, *MISREAD) as error:  # no source's mistake may end the others
+            self._failed(part, state, failure_of(error))
             return
         passed("collect.polled")
         self._carry(part, batch)

@@ -7,12 +7,14 @@ says meanwhile is lost to us.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from collectors.source import Cursor
+from collectors.source import Cursor, PlatformError
 from earshot.spooling import Backlog
 
 HISTORY_SHARE = 0.5
@@ -32,6 +34,21 @@ def in_words(backlog: Backlog, *, paused: bool) -> str:
     waits = f"{backlog.messages} records wait on this machine's disk ({backlog.share:.0%} of it)"
     what = f"not read until there is room again: {waits}" if paused else waits
     return f"{what}; the log takes none now{': ' if backlog.reason else ''}{backlog.reason}"
+
+
+def failure_of(error: Exception) -> PlatformError:
+    """What a source raised, as its failure: most of all an answer that it did not foresee.
+
+    Such an error's own words are left out, as they may be people's.
+    """
+    if isinstance(error, PlatformError):
+        return error
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    place = f"{Path(frame.f_code.co_filename).name}:{line}"
+    return PlatformError(
+        f"an answer of the platform can't be handled ({type(error).__name__} at {place}): "
+        "please report it as a fault of Earshot"
+    )
 
 
 @dataclass

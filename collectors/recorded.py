@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -135,7 +136,7 @@ def _lines(file: BinaryIO, start: int, limit: int) -> tuple[list[tuple[int, Row]
         whole = line.endswith(b"\n")
         if not whole and len(line) == _LINE_LIMIT:
             whole = _skip(file)
-        found = _parse(line)
+        found = _parse(line if end else line.removeprefix(BOM_UTF8))
         if isinstance(found, Rejected) and not whole:
             break
         end = file.tell()

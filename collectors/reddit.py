@@ -21,7 +21,16 @@ from collectors import reddit_posts
 from collectors.allowance import Allowances
 from collectors.bounds import utc_now
 from collectors.config import first_stretch
-from collectors.reddit_client import RedditConfig, Unanswered, connect, explain, patience_s, reading
+from collectors.reading_back import readable
+from collectors.reddit_client import (
+    RedditConfig,
+    Unanswered,
+    allowances_of,
+    connect,
+    explain,
+    patience_s,
+    reading,
+)
 from collectors.resume import Page, walk_back
 from collectors.source import (
     Answer,
@@ -29,19 +38,19 @@ from collectors.source import (
     Cursor,
     Limit,
     Outcome,
-    PlatformError,
     Refused,
     Sent,
     Thread,
     Unknown,
 )
-from collectors.transport import MISREAD, PlatformSession, never_sent
+from collectors.transport import MISREAD, PlatformSession, UsedUp, never_sent
 
 _PAGE = 100
 _LISTED = 800
 """So many rows may be a whole listing, when removed ones are left out of it."""
 _LIMITS = (Limit(name="client", requests=100, per_s=60.0),)
-_WINDOW_S = 600.0
+_BUSY_S = 60.0
+"""How long to wait, in seconds, where Reddit does not say."""
 _CODE = re.compile(r"[A-Z0-9_]{1,60}")
 """Reddit's name of an error, such as THREAD_LOCKED; what comes with it is prose."""
 
@@ -68,7 +77,7 @@ class RedditSource:
             if config.inbox
             else {"comments": f"r/{joined}/comments/", "submissions": f"r/{joined}/new/"}
         )
-        self._session = PlatformSession(config.timeout_s)
+        self._session = PlatformSession(config.timeout_s, now, allowances_of(config))
         self._reddit = connect(config, self._session)
 
     @property
@@ -101,15 +110,8 @@ class RedditSource:
         if token:
             params["after"] = token
         with reading(part):
-            _pace(self._reddit.auth.limits)
             listing = self._reddit.request(method="GET", path=self._paths[part], params=params)
-            return Page(rows=reddit_posts.rows(listing), next=listing["data"]["after"])
-
-
-def _pace(limits: Mapping[str, Any]) -> None:
-    """Stop before prawcore would sleep in here until the window ends."""
-    if limits["remaining"] is not None and limits["remaining"] <= 0:
-        raise PlatformError("Reddit: this window's requests are used up", retry_after_s=_WINDOW_S)
+            return Page(rows=reddit_posts.rows(listing), next=reddit_posts.after(listing))
 
 
 class RedditResponder:
@@ -119,14 +121,14 @@ class RedditResponder:
     settle_s = 30.0
     length_limit = 10_000
 
-    def __init__(self, config: RedditConfig) -> None:
+    def __init__(self, config: RedditConfig, now: Callable[[], datetime] = utc_now) -> None:
         if not config.may_write:
             raise ValueError(
                 "replying on Reddit needs username, and password or refresh_token: set them, "
                 "or leave this source without answers"
             )
         self._username = config.username
-        self._session = PlatformSession(config.timeout_s)
+        self._session = PlatformSession(config.timeout_s, now, allowances_of(config))
         self._reddit = connect(config, self._session)
 
     @property
@@ -138,6 +140,8 @@ class RedditResponder:
         data = {"thing_id": parent, "text": answer.text}
         try:
             body = self._reddit.request(method="POST", path="api/comment/", data=data)
+        except UsedUp as error:
+            return Refused(reason=f"Reddit: {error}", permanent=False, retry_after_s=error.wait_s)
         except Unanswered as error:
             if error.__cause__ and never_sent(error.__cause__):
                 return Refused(reason="Reddit could not be reached", permanent=False)
@@ -156,7 +160,10 @@ class RedditResponder:
             found = self._get("api/info/", id=parent)["data"]["children"]
             thing = found[0]["data"] if found else None
             below = [*self._tree(answer.thread, parent), *self._ours(answer.thread)]
-            posts = {raw["name"]: reddit_posts.seen(raw, self._username) for raw in below}
+            found_below = readable(
+                below, lambda raw: reddit_posts.seen(raw, self._username), self._is_by_others
+            )
+            posts = {post.native_id: post for post in found_below}
             gone = thing is None or reddit_posts.is_gone(thing)
             text = "" if thing is None or gone else reddit_posts.text_of(thing)
         posts.pop(parent, None)
@@ -164,6 +171,10 @@ class RedditResponder:
 
     def close(self) -> None:
         self._session.close()
+
+    def _is_by_others(self, raw: Any) -> bool:
+        author = raw.get("author") if isinstance(raw, dict) else None
+        return isinstance(author, str) and author.casefold() != self._username.casefold()
 
     def _tree(self, thread: str, parent: str) -> Sequence[Mapping[str, Any]]:
         focus = {"comment": parent.removeprefix("t1_")} if parent.startswith("t1_") else {}
@@ -195,13 +206,13 @@ def _outcome(body: Any) -> Outcome:
     return Sent(native_id=post.native_id, url=post.url)
 
 
-def _refusal(errors: Sequence[tuple[str, str]], wait_s: float | None) -> Refused:
+def _refusal(errors: Sequence[tuple[str, str]], told: Any) -> Refused:
     codes = [code for code, _ in errors]
     if "RATELIMIT" in codes:
         return Refused(
             reason="Reddit lets this account comment only now and then (RATELIMIT)",
             permanent=False,
-            retry_after_s=float(wait_s) if wait_s else 60.0,
+            retry_after_s=told if isinstance(told, float | int) and told > 0 else _BUSY_S,
         )
     named = [code for code in codes if _CODE.fullmatch(code)]
     return Refused(reason=f"Reddit refused the comment: {', '.join(named)}", permanent=True)
@@ -218,5 +229,5 @@ def _classify(error: Exception) -> Outcome:
         return _refusal([(item.error_type, "") for item in error.items], None)
     if isinstance(error, OAuthException | ResponseException) and not isinstance(error, BadJSON):
         told = explain(error, "comment")
-        return Refused(reason=str(told), permanent=told.permanent)
+        return Refused(reason=str(told), permanent=told.permanent, retry_after_s=told.retry_after_s)
     return Unknown(reason=f"Reddit's answer can't be read ({type(error).__name__})")

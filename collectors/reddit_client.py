@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import praw
 import requests
@@ -26,13 +27,18 @@ from prawcore.exceptions import (
     TooManyRequests,
 )
 
+from collectors.allowance import Allowances
 from collectors.bounds import utc_now
 from collectors.config import FIRST_DAYS, Days, SourceConfig, require
 from collectors.source import PlatformError
-from collectors.transport import MISREAD, retry_after_s
+from collectors.transport import MISREAD, UsedUp, retry_after_s
+from collectors.waits import bounded_wait_s
 
 _UNAUTHORIZED = 401
+_TIMED_OUT = 408
 _SERVER_ERROR = 500
+_BY_CLIENT: WeakValueDictionary[tuple[str, str], Allowances] = WeakValueDictionary()
+"""Kept as long as a source or a responder of the client is there."""
 
 
 class RedditConfig(SourceConfig, frozen=True, kw_only=True):
@@ -78,27 +84,63 @@ class RedditConfig(SourceConfig, frozen=True, kw_only=True):
 
 
 class Unanswered(Exception):
-    """A request that may or may not have been carried out; the cause says why."""
+    """A request that may or may not have been carried out; the cause says why.
+
+    `wait_s` is how long Reddit asks us to wait, in seconds, where it said so.
+    """
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
 
 
 class OneAttempt(Requestor):
-    """Sends once. prawcore repeats a POST after a time-out or a 5xx, and would post twice.
+    """Sends once, and never sleeps.
 
-    What it would repeat is raised as `Unanswered`, which passes through prawcore untouched.
+    prawcore repeats a POST after a time-out, a 408 or a 5xx, and would post twice: that is
+    raised as `Unanswered`. It also sleeps until a used-up window ends, for longer than a reply's
+    lease lasts: `PlatformSession` raises `UsedUp` instead. Both pass through prawcore untouched.
     """
 
     def request(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> requests.Response:
-        """The answer below 500. Raises Unanswered, and RequestException if signing in failed."""
+        """The answer below 500. Raises Unanswered, UsedUp, and RequestException at sign-in."""
         # `timeout` is prawcore's own default here: ours was given to the constructor.
         try:
             response = super().request(*args, timeout=self.timeout, **kwargs)
         except RequestException as error:
+            if isinstance(error.original_exception, UsedUp):
+                raise error.original_exception from None
             if _signs_in(args):
                 raise
             raise Unanswered(type(error.original_exception).__name__) from error.original_exception
-        if response.status_code >= _SERVER_ERROR and not _signs_in(args):
-            raise Unanswered(f"server error {response.status_code}")
+        wait_s = _in_plain_words(response)
+        unclear = response.status_code >= _SERVER_ERROR or response.status_code == _TIMED_OUT
+        if unclear and not _signs_in(args):
+            raise Unanswered(f"server error {response.status_code}", wait_s)
         return response
+
+
+def _in_plain_words(response: requests.Response) -> float | None:
+    """How long the answer asks us to wait, in seconds; its headers are made fit for prawcore.
+
+    prawcore sleeps by `x-ratelimit-…`, fails where they are not whole numbers, and fails where
+    `Retry-After` is a date. The session has noted them all before.
+    """
+    headers = response.headers
+    to_go = _seconds(headers.get("x-ratelimit-reset", ""))
+    wait_s = retry_after_s(headers, utc_now()) or bounded_wait_s(to_go)
+    for name in ("x-ratelimit-remaining", "retry-after"):
+        headers.pop(name, None)
+    if wait_s and not response.ok:
+        headers["retry-after"] = str(wait_s)
+    return wait_s
+
+
+def _seconds(told: str) -> float | None:
+    try:
+        return float(told)
+    except ValueError:
+        return None
 
 
 def _signs_in(args: tuple[Any, ...]) -> bool:
@@ -126,11 +168,21 @@ def connect(config: RedditConfig, session: requests.Session) -> praw.Reddit:
     )
 
 
+def allowances_of(config: RedditConfig) -> Allowances:
+    """What Reddit said of the client's window: one for all in this process that use the client.
+
+    Reddit counts by client, so that an inbox and a subreddit source use up each other's.
+    """
+    return _BY_CLIENT.setdefault((config.endpoint, config.client_id), Allowances())
+
+
 @contextmanager
 def reading(what: str) -> Iterator[None]:
     """Turn whatever praw raises into a PlatformError."""
     try:
         yield
+    except UsedUp as error:
+        raise PlatformError(f"Reddit {what}: {error}", retry_after_s=error.wait_s) from None
     except (PrawcoreException, PRAWException, Unanswered, AssertionError) as error:
         raise explain(error, what) from None  # its words are Reddit's, and may repeat ours
     except (OSError, *MISREAD) as error:
@@ -154,11 +206,17 @@ def explain(error: Exception, what: str) -> PlatformError:
             permanent=True,
         )
     cause = type(error.__cause__ or error).__name__
-    return PlatformError(f"Reddit {what}: no answer ({_status(error) or cause})")
+    wait_s = None
+    if isinstance(error, ResponseException):
+        wait_s = retry_after_s(error.response.headers, utc_now())
+    elif isinstance(error, Unanswered):
+        wait_s, cause = error.wait_s, str(error)
+    reason = f"Reddit {what}: no answer ({_status(error) or cause})"
+    return PlatformError(reason, retry_after_s=wait_s)
 
 
 def patience_s(error: TooManyRequests) -> float:
-    """How long a 429 asks us to wait: a minute, if it does not say."""
+    """How long a 429 asks us to wait, in seconds: a minute, if it does not say."""
     return retry_after_s(error.response.headers, utc_now()) or 60.0
 
 

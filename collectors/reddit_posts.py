@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from collectors.bounds import RAW_LIMIT, clean_name, clean_text, clean_url
+from collectors.bounds import clean_id, clean_name, clean_text, clean_url, kept_raw, mark_of
 from collectors.resume import Row
 from collectors.source import Post, Rejected, Seen
+from collectors.transport import MISREAD
 from earshot.domain import TOMBSTONE, Author, Op
 
 _SITE = "https://www.reddit.com"
 _GONE = {"[deleted]", "[removed]"}
+_NAME = re.compile(r"t[1-6]_[0-9a-z]{1,20}")
 _IN_CONTEXT = re.compile(r"/comments/([0-9a-z]+)/")
 _DELETED = Author(id="", name="[deleted]")
 
@@ -31,21 +31,32 @@ def rows(listing: Any) -> list[Row]:
     return [_row(child) for child in listing["data"]["children"]]
 
 
+def after(listing: Any) -> str | None:
+    """The next page's anchor. Raises TypeError where it is none: it would spoil the cursor."""
+    anchor = listing["data"]["after"]
+    if anchor is not None and not (isinstance(anchor, str) and clean_id(anchor)):
+        raise TypeError("after is not the name of a thing")
+    return anchor
+
+
 def _row(child: Any) -> Row:
     thing = child.get("data") if isinstance(child, dict) else None
-    name = str(thing.get("name", "")) if isinstance(thing, dict) else ""
+    name = thing.get("name") if isinstance(thing, dict) else None
     try:
         post = parse(child["data"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+    except MISREAD as error:
         reason = f"not a thing of Reddit: {type(error).__name__} {error}"
-        kept = msgspec.json.encode(child)[:RAW_LIMIT]
-        return Row(mark=name, found=Rejected(raw=kept, reason=reason, native_id=name))
-    return Row(mark=f"{name}.{post.revision}" if post.revision else name, found=post)
+        kept = kept_raw(child)
+        found = Rejected(raw=kept, reason=reason, native_id=name if isinstance(name, str) else "")
+        return Row(mark=mark_of(name, kept), found=found)
+    return Row(mark=f"{name}.{post.revision}" if post.revision else str(name), found=post)
 
 
 def parse(thing: Mapping[str, Any]) -> Post:
-    """A comment, a submission or a comment in the inbox. Raises KeyError and the like."""
+    """A comment, a submission or a comment in the inbox. Raises what `MISREAD` names."""
     name: str = thing["name"]
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a thing")
     op, revision = _revision(thing)
     bar = _bar(thing)
     return Post(
@@ -54,7 +65,7 @@ def parse(thing: Mapping[str, Any]) -> Post:
         parent=thing.get("parent_id") or "",
         author=_DELETED if op is Op.DELETE else _author(thing),
         text="" if op is Op.DELETE else text_of(thing),
-        url=clean_url(_SITE + (thing.get("permalink") or thing.get("context") or "")),
+        url=_address(thing.get("permalink") or thing.get("context")),
         published_at=datetime.fromtimestamp(thing["created_utc"], UTC),
         op=op,
         revision=revision,
@@ -71,6 +82,11 @@ def _edited_at(thing: Mapping[str, Any]) -> datetime | None:
     """When Reddit took the edit in; None for one of before 2011, which only says that it was."""
     edited = thing["edited"]
     return None if edited is True else datetime.fromtimestamp(edited, UTC)
+
+
+def _address(path: object) -> str:
+    """The address of a path on Reddit. One without its slash (`@host/…`) would lead elsewhere."""
+    return clean_url(_SITE + path) if isinstance(path, str) and path[:1] == "/" else ""
 
 
 def _revision(thing: Mapping[str, Any]) -> tuple[Op, int]:
@@ -136,7 +152,7 @@ def seen(thing: Mapping[str, Any], username: str) -> Seen:
         at=datetime.fromtimestamp(thing["created_utc"], UTC),
         ours=author.casefold() == username.casefold(),
         author=thing.get("author_fullname") or author,
-        url=clean_url(_SITE + (thing.get("permalink") or "")),
+        url=_address(thing.get("permalink")),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from collectors.waits import bounded_wait_s
 from earshot.domain import Author, Op, aware
 
 Cursor = Mapping[str, Any]
@@ -29,8 +30,9 @@ class PlatformError(Exception):
     """A platform could not be read or written.
 
     `permanent` says that trying again won't help until somebody changes something (a wrong
-    token, a deleted account); `retry_after_s` is the platform's own word when it gave one.
-    The message says what, where and what to do, and holds no secret and no person's words.
+    token, a deleted account); `retry_after_s` is the platform's own word when it gave one,
+    within the bounds of `collectors.waits`. The message says what, where and what to do, and
+    holds no secret and no person's words.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class PlatformError(Exception):
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = bounded_wait_s(retry_after_s)
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,11 +181,17 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The platform documented that nothing was posted. Not permanent: try again later."""
+    """The platform documented that nothing was posted. Not permanent: try again later.
+
+    `retry_after_s` is kept within the bounds of `collectors.waits`.
+    """
 
     reason: str
     permanent: bool
     retry_after_s: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "retry_after_s", bounded_wait_s(self.retry_after_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

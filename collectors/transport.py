@@ -6,6 +6,7 @@ the library or the operator named: nothing that came from outside is ever an add
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from urllib3.exceptions import (
 
 from collectors.allowance import Allowances
 from collectors.bounds import utc_now
+from collectors.waits import SHORTEST_S, bounded_wait_s
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -47,6 +49,17 @@ _CHUNK = 1 << 16
 
 class OversizedAnswer(requests.RequestException):
     """A platform's answer was longer than `BODY_LIMIT`, or took longer than it may."""
+
+
+class UsedUp(requests.RequestException):
+    """What the platform takes of us in this window is used up, so that nothing was asked.
+
+    `wait_s` is how long the window still lasts, in seconds.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("this window's requests are used up")
+        self.wait_s = wait_s
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -100,20 +113,28 @@ class PlatformSession(requests.Session):
     requests would follow a redirect to any host, over plain HTTP too, and repeat a form with
     its passwords there. No API that we use redirects: one that does is an error to be shown.
 
-    `allowances` is what the answers said of the platform's rate limits.
+    `allowances` is what the answers said of the platform's rate limits. Sessions that share a
+    client share them. While they say that nothing is left, nothing is asked.
     """
 
-    def __init__(self, timeout_s: float, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        now: Callable[[], datetime] = utc_now,
+        allowances: Allowances | None = None,
+    ) -> None:
         super().__init__()
-        self.allowances = Allowances()
+        self.allowances = Allowances() if allowances is None else allowances
         self._now = now
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter(timeout_s))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer. Raises what requests raises."""
-        response = super().send(request, **kwargs)
+        """The answer. Raises UsedUp, and what requests raises."""
         route = f"{request.method} {request.path_url.partition('?')[0]}"
+        if wait_s := self.allowances.wait_s(route, self._now()):
+            raise UsedUp(wait_s)
+        response = super().send(request, **kwargs)
         self.allowances.note(route, response.headers, self._now())
         return response
 
@@ -156,7 +177,7 @@ def never_sent(error: BaseException) -> bool:
 
     Only a connection that was never made proves it; a reset or a time-out afterwards does not.
     """
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
+    if isinstance(error, UsedUp | requests.ConnectTimeout | requests.exceptions.InvalidURL):
         return True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
@@ -168,18 +189,29 @@ def never_sent(error: BaseException) -> bool:
 def retry_after_s(headers: Mapping[str, str], now: datetime, reset: str = "") -> float | None:
     """Seconds that a platform asks us to wait: by `Retry-After`, or by the epoch in `reset`.
 
-    `reset` names a header that holds seconds since 1970. Never below one second; None when
-    the platform said nothing that can be read.
+    `reset` names a header that holds seconds since 1970. Bounded by `collectors.waits`; None
+    when the platform said nothing that can be read, or named a time that is over.
     """
-    after, until = headers.get("retry-after", ""), headers.get(reset, "") if reset else ""
+    wait = _told_after(headers.get("retry-after", "").strip(), now)
+    if wait is None and reset:
+        until = _number(headers.get(reset, ""))
+        wait = until - now.timestamp() if math.isfinite(until) else None
+    return bounded_wait_s(wait)
+
+
+def _told_after(told: str, now: datetime) -> float | None:
+    """`Retry-After` in seconds, be it a number or a date; None where it is neither."""
+    if math.isfinite(seconds := _number(told)):
+        return seconds or SHORTEST_S
     try:
-        if after.strip().isdigit():
-            return max(1.0, float(after))
-        if after:
-            return max(1.0, (parsedate_to_datetime(after) - now) / timedelta(seconds=1))
-        if until:
-            moment = datetime.fromtimestamp(float(until), UTC)
-            return max(1.0, (moment - now) / timedelta(seconds=1))
-    except (ValueError, TypeError, OverflowError, OSError):
+        at = parsedate_to_datetime(told)
+        return (at.replace(tzinfo=at.tzinfo or UTC) - now) / timedelta(seconds=1)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return None
+
+
+def _number(told: str) -> float:
+    try:
+        return float(told)
+    except ValueError:
+        return math.nan

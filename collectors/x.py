@@ -12,8 +12,9 @@ import tweepy
 
 from collectors import x_posts
 from collectors.allowance import Allowances
-from collectors.bounds import utc_now
+from collectors.bounds import clean_id, utc_now
 from collectors.config import first_stretch
+from collectors.reading_back import readable
 from collectors.resume import Page, read_ring, walk_back
 from collectors.source import (
     Answer,
@@ -29,7 +30,7 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.transport import MISREAD, PlatformSession, never_sent, retry_after_s
+from collectors.transport import MISREAD, PlatformSession, UsedUp, never_sent, retry_after_s
 from collectors.x_client import NO_CREDIT, XConfig, connect, reading
 
 _OVERLAP = 10
@@ -68,7 +69,7 @@ class XSource:
         self.limits: Sequence[Limit] = (
             Limit(name=config.mode, requests=300 if per_user else 450, per_s=900.0),
         )
-        self._session = PlatformSession(config.timeout_s)
+        self._session = PlatformSession(config.timeout_s, now)
         self._client = connect(config, self._session)
 
     @property
@@ -100,8 +101,8 @@ class XSource:
         since: dict[str, Any] = {}
         if start:
             since = {"start_time": start}
-        elif seen:
-            since = {"since_id": min(sorted(map(int, seen))[-_OVERLAP:])}
+        elif known := self._known(seen):
+            since = {"since_id": min(sorted(known)[-_OVERLAP:])}
         elif first:  # nothing is known yet: what is older than the first stretch costs nothing
             start = self._as_far_as(first)
             since = {"start_time": start}
@@ -112,6 +113,13 @@ class XSource:
                 if "since_id" not in since or "since_id" not in str(error):
                     raise
             return self._restart(since["since_id"])
+
+    def _known(self, seen: Sequence[str]) -> list[int]:
+        """The ids among the marks that X can have given: not those of rows that had none."""
+        latest = self._now() + _SKEW
+        return [
+            int(mark) for mark in seen if x_posts.is_id(mark) and x_posts.time_of(mark) < latest
+        ]
 
     def _restart(self, since_id: int) -> Page:
         """Go on as far back as X allows, where it no longer knows `since_id` (HTTP 400)."""
@@ -148,7 +156,8 @@ class XSource:
             answer = self._client.get_users_mentions(
                 self._config.user_id, pagination_token=page_token or None, **params
             )
-        following = answer.get("meta", {}).get("next_token")
+        answer = _checked(answer, self._config.mode)
+        following = _next(answer)
         return Page(
             rows=x_posts.rows(answer, self._config.us),
             next=f"{start}|{following}" if following else None,
@@ -170,7 +179,7 @@ class XResponder:
             )
         self._config = config
         self._now = now
-        self._session = PlatformSession(config.timeout_s)
+        self._session = PlatformSession(config.timeout_s, now)
         self._client = connect(config, self._session)
 
     @property
@@ -186,6 +195,8 @@ class XResponder:
             made_id = str(made["data"]["id"])
         except tweepy.HTTPException as error:
             return classify(error, self._now())
+        except UsedUp as error:
+            return Refused(reason=f"X: {error}", permanent=False, retry_after_s=error.wait_s)
         except requests.RequestException as error:
             if never_sent(error):
                 return Refused(reason="X could not be reached", permanent=False)
@@ -197,22 +208,33 @@ class XResponder:
     def read(self, answer: Answer) -> Thread:
         """The parent's newest version, and the posts below: the thread's, and all of ours."""
         version = answer.address.get("tweet", answer.parent)
+
+        def see(raw: Mapping[str, Any]) -> Seen | None:
+            thread = raw.get("conversation_id")
+            if x_posts.is_id(thread) and thread != answer.thread:
+                return None
+            post = x_posts.seen(raw, self._config.us)
+            is_below = int(raw["id"]) > int(answer.parent) and raw["id"] != version
+            if thread != answer.thread or not is_below:
+                return None
+            return _named(post, version, answer.parent)
+
         with reading("thread", self._now):
             parent = self._newest(version)
-            raws = {raw["id"]: raw for raw in self._below(answer)}
-            below = [
-                _named(x_posts.seen(raw, self._config.us), version, answer.parent)
-                for raw in raws.values()
-                if raw.get("conversation_id") == answer.thread
-                and int(raw["id"]) > int(answer.parent)
-                and raw["id"] != version
-            ]
+            below = {
+                post.native_id: post
+                for post in readable(self._below(answer), see, self._is_by_others)
+            }
             text = x_posts.text_of(parent) if parent else ""
-        posts = sorted(below, key=lambda post: int(post.native_id))
+        posts = sorted(below.values(), key=lambda post: int(post.native_id))
         return Thread(gone=parent is None, text=text, posts=posts)
 
     def close(self) -> None:
         self._session.close()
+
+    def _is_by_others(self, raw: Any) -> bool:
+        author_id = raw.get("author_id") if isinstance(raw, dict) else None
+        return x_posts.is_id(author_id) and author_id != self._config.us.id
 
     def _newest(self, id: str) -> Mapping[str, Any] | None:
         """The newest version of a post, or None if it is gone."""
@@ -224,7 +246,7 @@ class XResponder:
         answer = self._client.get_tweets(
             [id], tweet_fields=x_posts.POST_FIELDS, user_auth=self._user_auth
         )
-        found = answer.get("data") or ()
+        found = _checked(answer, "post").get("data") or ()
         return found[0] if found else None
 
     @property
@@ -263,12 +285,28 @@ class XResponder:
     def _pages(self, ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         token: str | None = None
         for _ in range(_THREAD_PAGES):
-            answer = ask(token)
+            answer = _checked(ask(token), "thread")
             yield from answer.get("data") or ()
-            token = answer.get("meta", {}).get("next_token")
+            token = _next(answer)
             if not token:
                 return
         raise PlatformError(f"X thread: more than {_THREAD_PAGES * _PAGE} posts, read it by hand")
+
+
+def _checked(answer: Any, what: str) -> Mapping[str, Any]:
+    """An answer that holds what was asked for. Raises PlatformError with X's own title."""
+    if trouble := x_posts.trouble(answer):
+        raise PlatformError(f"X {what}: {trouble}")
+    found: Mapping[str, Any] = answer
+    return found
+
+
+def _next(answer: Mapping[str, Any]) -> str | None:
+    """The next page's token. Raises TypeError where it is none: the rest would be lost."""
+    token = (answer.get("meta") or {}).get("next_token")
+    if token is not None and not (isinstance(token, str) and clean_id(token)):
+        raise TypeError("next_token is not a token")
+    return token or None
 
 
 def _named(post: Seen, version: str, parent: str) -> Seen:

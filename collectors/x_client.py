@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import requests
 import tweepy
 
 from collectors.config import FIRST_DAYS, Days, SourceConfig, require
 from collectors.source import PlatformError
-from collectors.transport import MISREAD, PlatformSession, RelayAdapter, retry_after_s
+from collectors.transport import (
+    MISREAD,
+    PlatformSession,
+    RelayAdapter,
+    UsedUp,
+    retry_after_s,
+)
 from collectors.x_posts import Account
 
 NO_CREDIT = 402
+_DIGITS = 20
 
 
 class XConfig(SourceConfig, frozen=True, kw_only=True):
@@ -93,8 +100,25 @@ def connect(config: XConfig, session: PlatformSession) -> tweepy.Client:
         wait_on_rate_limit=False,
     )
     session.mount("https://", RelayAdapter(config.endpoint, config.timeout_s))
+    session.hooks["response"].append(_fit_for_tweepy)
     client.session = session
     return client
+
+
+def _fit_for_tweepy(response: requests.Response, *_: Any, **__: Any) -> None:
+    """Take out of a refusal what tweepy fails on: its status and its wait are what we need.
+
+    tweepy expects a whole number in `x-rate-limit-reset`, and errors as X lists them.
+    """
+    if response.ok:
+        return
+    reset = response.headers.get("x-rate-limit-reset", "")
+    if not (reset.isdecimal() and len(reset) <= _DIGITS):
+        response.headers.pop("x-rate-limit-reset", None)
+    try:
+        tweepy.HTTPException(response)
+    except MISREAD:
+        response._content = b"{}"  # noqa: SLF001 -- where Response.json looks
 
 
 @contextmanager
@@ -104,6 +128,8 @@ def reading(what: str, now: Callable[[], datetime]) -> Iterator[None]:
         yield
     except tweepy.HTTPException as error:
         raise explain(error, what, now()) from None  # its words are X's, and may repeat ours
+    except UsedUp as error:
+        raise PlatformError(f"X {what}: {error}", retry_after_s=error.wait_s) from None
     except (tweepy.TweepyException, requests.RequestException) as error:
         raise PlatformError(f"X {what}: no answer ({type(error).__name__})") from error
     except MISREAD as error:

@@ -55,6 +55,17 @@ def test_x_is_asked_once_with_each_set_of_keys() -> None:
             access.x(x_config(server, access_token_secret="wrong"))
 
 
+def test_x_that_answers_with_its_reason_and_without_posts_does_not_let_us_in() -> None:
+    capped = {
+        "title": "UsageCapExceeded",
+        "type": "https://api.twitter.com/2/problems/usage-capped",
+    }
+    with XServer() as server:
+        server.mishap(Mishap(reply=Reply(200, {"errors": [capped]})))
+        with pytest.raises(PlatformError, match="bearer token: UsageCapExceeded"):
+            access.x(x_config(server))
+
+
 def test_reddit_is_signed_in_to_and_read_from() -> None:
     with RedditServer() as server:
         assert "r/acme+gadgets/new/" in access.reddit(reddit_config(server))

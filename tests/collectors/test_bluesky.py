@@ -26,6 +26,7 @@ from collectors.source import (
     Unknown,
 )
 from earshot.domain import TOMBSTONE, Op
+from tests.builders import ManualClock
 from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
 from tests.platforms.loopback import Mishap, Reply
 
@@ -224,6 +225,191 @@ def test_an_account_that_leaves_is_reported_by_its_id(
     ]
 
 
+@pytest.mark.parametrize("status", ["suspended", "takendown"])
+def test_an_account_that_is_taken_away_is_reported_and_a_new_name_is_not(
+    server: BlueskyServer, source: BlueskySource, status: str
+) -> None:
+    server.rename("did:plc:bo", "bo.example.org")
+    server.leave("did:plc:bo", status)
+    server.post("and on")
+    posts, _, batches = collect(source, 2)
+    assert [(p.op, p.native_id) for p in posts][:1] == [(Op.DELETE, "did:plc:bo")]
+    assert posts[1].text == "and on"
+    assert not any(batch.rejected for batch in batches)
+
+
+def test_a_post_that_can_not_be_read_is_kept_and_the_cursor_goes_past_it(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("one")
+    flawed = server.post("two")
+    payload = server.entries[-1].payload
+    assert isinstance(payload, dict)
+    payload["record"]["text"] = 7
+    _, cursor, batches = collect(source, 1)
+    while not any(batch.rejected for batch in batches):
+        batches.append(source.poll("posts", cursor))
+        cursor = batches[-1].cursor
+    [rejected] = [rejected for batch in batches for rejected in batch.rejected]
+    assert flawed.rpartition("/")[2].encode() in rejected.raw
+    last = server.entries[-1]
+    assert cursor["position"] in {last.seq, last.time_us}
+
+
+def test_a_number_ahead_of_the_clock_does_not_move_the_cursor(server: BlueskyServer) -> None:
+    source = BlueskySource(config(server, protocol="v1"))
+    server.garble(b'{"did":"did:plc:a","time_us":9000000000000000,"kind":"identity"}')
+    server.garble(b'{"did":"did:plc:a","time_us":"soon","kind":"identity"}')
+    server.post("one")
+    posts, cursor, batches = collect(source, 1)
+    assert [post.text for post in posts] == ["one"]
+    assert cursor["position"] == server.entries[-1].time_us
+    assert sum(len(batch.rejected) for batch in batches) == 2
+    source.close()
+
+
+# ---------------------------------------------------------------- connections that end
+
+
+def rests_of(
+    source: BlueskySource, cursor: Cursor, polls: int
+) -> tuple[list[float], list[Post], Cursor]:
+    """The rests asked for in so many polls, the posts given, and the cursor behind them."""
+    rests: list[float] = []
+    posts: list[Post] = []
+    for _ in range(polls):
+        try:
+            batch = source.poll("posts", cursor)
+        except PlatformError as error:
+            rests.append(error.retry_after_s or 0.0)
+        else:
+            cursor = batch.cursor
+            posts += batch.posts
+    return rests, posts, cursor
+
+
+def poll_until_it_fails(source: BlueskySource, cursor: Cursor) -> None:
+    """Raises PlatformError, unless nothing fails in a good many polls."""
+    for _ in range(50):
+        cursor = source.poll("posts", cursor).cursor
+
+
+def test_a_server_that_sends_what_is_known_and_closes_is_left_alone_longer_each_time(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("known")
+    _, cursor, _ = collect(source, 1)
+    source.close()
+    server.hangs_up, before = True, len(server.connects)
+    rests, _, _ = rests_of(source, cursor, 14)
+    connections = len(server.connects) - before
+    assert rests == [min(300.0, 2.0**n) for n in range(len(rests))]
+    assert len(rests) == connections  # a rest behind each
+    assert len([n for n in range(connections) if sum(rests[:n]) < 10]) <= 4
+    server.hangs_up = False
+    fresh = server.post("new")
+    posts, _, _ = collect(source, 1, cursor)
+    assert fresh in {post.native_id for post in posts}
+
+
+def test_garbage_before_each_end_is_kept_and_is_no_progress(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("known")
+    _, cursor, _ = collect(source, 1)
+    source.close()
+    server.garble()
+    server.hangs_up, before = True, len(server.connects)
+    rests, _, _ = rests_of(source, cursor, 8)
+    assert rests == [1.0, 2.0, 4.0, 8.0]
+    assert len(server.connects) - before == 4
+
+
+def test_connections_that_end_at_once_are_a_second_apart_even_if_each_brings_news(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    _, cursor, _ = collect(source, 0)
+    server.hangs_up = True
+    for number in range(4):
+        made = server.post(f"number {number}")
+        rests, posts, cursor = rests_of(source, cursor, 2)
+        assert rests == [1.0]
+        assert made in {post.native_id for post in posts}
+
+
+def test_a_quiet_connection_that_lasted_is_taken_up_again_without_a_long_rest(
+    server: BlueskyServer,
+) -> None:
+    ticks = [0.0]
+    source = BlueskySource(config(server), wait_s=0.1, ticks_s=lambda: ticks[0])
+    _, cursor, _ = collect(source, 0)
+    for _ in range(3):
+        source.poll("posts", cursor)
+        ticks[0] += 60
+        server.drop()
+        with pytest.raises(PlatformError, match="closed the connection") as caught:
+            poll_until_it_fails(source, cursor)
+        assert caught.value.retry_after_s is None
+
+
+def test_an_error_frame_ends_the_stream_and_gives_its_name(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    _, cursor, _ = collect(source, 0)
+    server.garble(b'{"$type":"error","error":"ConsumerTooSlow","message":"<b>slow</b>"}')
+    with pytest.raises(PlatformError, match="ConsumerTooSlow") as caught:
+        poll_until_it_fails(source, cursor)
+    assert "<b>" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- frames that are too long
+
+
+def test_a_frame_of_more_than_a_megabyte_is_stepped_over_and_the_gap_is_told_once(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("before")
+    server.post("long", padding=3 << 19)
+    server.post("behind")
+    posts, cursor, batches = collect(source, 2)
+    assert [post.text for post in posts] == ["before", "behind"]
+    [gap] = [batch.gap for batch in batches if batch.gap]
+    assert "more than 1 MiB" in gap.reason
+    assert gap.since is not None
+    assert gap.since == gap.until
+    source.close()
+    server.post("later")
+    posts, _, batches = collect(source, 1, cursor)
+    assert posts[-1].text == "later"
+    assert not any(batch.gap for batch in batches)
+    assert len(server.connects) == 2
+
+
+def test_a_frame_that_jetstream_was_asked_not_to_send_stops_nothing(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.post("before")
+    server.post("long", padding=5 << 20)
+    server.post("behind")
+    posts, _, _ = collect(source, 2)
+    assert [post.text for post in posts] == ["before", "behind"]
+
+
+def test_an_instance_that_sends_frames_of_any_length_is_left_alone_longer_each_time(
+    server: BlueskyServer, source: BlueskySource
+) -> None:
+    server.heeds_size = False
+    server.post("before")
+    _, cursor, _ = collect(source, 1)
+    source.close()
+    server.post("long", padding=5 << 20)
+    with pytest.raises(PlatformError, match="more than 4 MiB"):
+        poll_until_it_fails(source, cursor)
+    rests, _, _ = rests_of(source, cursor, 3)
+    assert rests[-1] > 1
+    assert rests == sorted(rests)
+
+
 def test_garbage_is_kept_and_the_stream_goes_on(
     server: BlueskyServer, source: BlueskySource
 ) -> None:
@@ -334,6 +520,58 @@ def test_refusals_say_whether_trying_again_helps(server: BlueskyServer) -> None:
     assert isinstance(gone, Refused)
     assert not gone.permanent
     assert server.posted == []
+
+
+@pytest.mark.parametrize("nsid", [PUT, "createSession", "refreshSession"])
+def test_our_server_is_not_asked_while_nothing_is_left_of_its_window(
+    server: BlueskyServer, nsid: str
+) -> None:
+    clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+    parent = server.post("Acme is down")
+    responder = BlueskyResponder(config(server), clock)
+    if nsid == "refreshSession":
+        assert isinstance(responder.send(answer(server, parent)), Sent)
+    until = clock.now + timedelta(minutes=4)
+    spent = {
+        "ratelimit-limit": "30",
+        "ratelimit-remaining": "0",
+        "ratelimit-reset": str(int(until.timestamp())),
+    }
+    if nsid == "refreshSession":
+        server.expire()
+    busy = Reply(429, {"error": "RateLimitExceeded"}, spent)
+    server.mishap(Mishap(nsid, reply=busy))
+    for _ in range(2):
+        refused = responder.send(answer(server, parent))
+        assert isinstance(refused, Refused)
+        assert not refused.permanent
+        assert refused.retry_after_s == 240.0
+    asked = [request for request in server.requests if request.path.endswith(nsid)]
+    assert len(asked) == 1
+    if nsid == PUT:
+        assert responder.read(answer(server, parent)).text == "Acme is down"
+    else:
+        with pytest.raises(PlatformError) as caught:
+            responder.read(answer(server, parent))
+        assert caught.value.retry_after_s == 240.0
+    clock.now = until
+    assert isinstance(responder.send(answer(server, parent)), Sent)
+    assert server.sign_ins == 1
+
+
+def test_a_flawed_post_of_somebody_else_does_not_keep_us_from_answering(
+    server: BlueskyServer,
+) -> None:
+    parent = server.post("Acme is down")
+    flawed = server.post("me too", "did:plc:bo", reply_to=parent)
+    good = server.post("and me", "did:plc:bo", reply_to=parent)
+    server.records[flawed]["value"]["text"] = None
+    responder = BlueskyResponder(config(server))
+    assert [post.native_id for post in responder.read(answer(server, parent)).posts] == [good]
+    ours = server.post("me too", DID, reply_to=parent)
+    server.records[ours]["value"]["text"] = None
+    with pytest.raises(PlatformError, match="no answer"):
+        responder.read(answer(server, parent))
 
 
 def test_reading_back_sees_an_edit_and_a_deletion(server: BlueskyServer) -> None:

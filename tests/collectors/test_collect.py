@@ -496,10 +496,39 @@ def test_an_idle_source_that_recovers_says_so_at_once(
     assert health(engine).state == "ok"
 
 
+@dataclass
+class Faulty(Script):
+    """A source with a mistake in it: what the platform said is too much for it."""
+
+    fault: Exception = field(default_factory=lambda: ValueError("invalid literal: 'ana said'"))
+
+    def poll(self, part: str, cursor: Cursor | None) -> Batch:
+        if part == "faulty":
+            raise self.fault
+        return super().poll(part, cursor)
+
+
+@pytest.mark.parametrize(
+    "fault", [ValueError("ana said"), KeyError("ana said"), RecursionError("ana said")]
+)
+def test_a_mistake_in_one_source_is_its_own_failure_and_ends_nothing_else(
+    collector: Make, engine: Engine, log: Log, clock: ManualClock, fault: Exception
+) -> None:
+    made = collector(Faulty({"faulty": [], "p": [posts(a_post("1"))]}, fault=fault))
+    due = made.step()
+    assert due == clock.now + timedelta(seconds=BACKOFF_S[0])
+    assert [mention.native_id for mention in published(log)] == ["1"]
+    row = health(engine)
+    assert row.state == "failing"
+    assert type(fault).__name__ in row.error
+    assert "ana said" not in row.error
+
+
 @pytest.mark.parametrize(
     ("error", "rest_s", "state"),
     [
         (PlatformError("slow down", retry_after_s=77), 77, "failing"),
+        (PlatformError("slow down", retry_after_s=1e12), 86_400, "failing"),
         (PlatformError("wrong token", permanent=True), BACKOFF_S[1], "stopped"),
     ],
 )
@@ -509,7 +538,8 @@ def test_the_platforms_word_and_a_lasting_fault_decide_the_rest(
 ) -> None:  # fmt: skip
     due = collector(Script({"p": [error]})).step()
     assert (due - clock.now).total_seconds() == rest_s
-    assert health(engine).state == state
+    row = health(engine)
+    assert (row.state, row.next_poll_at) == (state, due)
 
 
 def test_a_part_that_is_well_does_not_hide_one_that_is_not(

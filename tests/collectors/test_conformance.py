@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 from tests.collectors.conformance import (
     World,
@@ -14,11 +15,24 @@ from tests.collectors.conformance import (
     outrun_history_is_a_gap,
     polling_again_gives_the_same,
 )
+from tests.collectors.conformance_answers import (
+    AnsweringWorld,
+    any_answer_is_survived,
+    replies,
+)
+from tests.collectors.damage import NO_HURRY
 from tests.collectors.worlds import BlueskyWorld, RecordedWorld, RedditWorld, XWorld
+from tests.platforms.loopback import Reply
+from tests.rows import database
 
 WORLDS: dict[str, Callable[[Path], World]] = {
     "bluesky": BlueskyWorld,
     "recorded": RecordedWorld,
+    "reddit": RedditWorld,
+    "x": XWorld,
+}
+ANSWERING: dict[str, Callable[[Path], AnsweringWorld]] = {
+    "bluesky": BlueskyWorld,
     "reddit": RedditWorld,
     "x": XWorld,
 }
@@ -50,3 +64,22 @@ def test_a_cursor_says_all_that_another_process_needs(world: World) -> None:
 
 def test_history_that_ran_out_is_a_gap_that_is_told_once(world: World) -> None:
     outrun_history_is_a_gap(world, seed=1)
+
+
+@pytest.mark.parametrize("platform", sorted(ANSWERING))
+def test_any_answer_is_survived_and_the_next_good_one_is_taken(
+    platform: str, tmp_path: Path
+) -> None:
+    engine = database(f"sqlite:///{tmp_path / 'earshot.db'}")
+    world = ANSWERING[platform](tmp_path)
+
+    @given(replies())
+    @settings(NO_HURRY, max_examples=60)
+    def survive(reply: Reply) -> None:
+        any_answer_is_survived(world, engine, reply)
+
+    try:
+        survive()
+    finally:
+        world.close()
+        engine.dispose()

@@ -60,6 +60,14 @@ def test_a_malformed_line_is_kept_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert all("not a recorded post" in rejected.reason for rejected in batch.rejected)
 
 
+def test_a_byte_order_mark_before_the_first_post_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + a_line("1") + a_line("2"))
+    posts, batches = drain(reader(path))
+    assert [post.native_id for post in posts] == ["1", "2"]
+    assert not any(batch.rejected for batch in batches)
+
+
 def test_a_line_that_is_still_being_written_waits(tmp_path: Path) -> None:
     path = tmp_path / "posts.jsonl"
     line = a_line("1")

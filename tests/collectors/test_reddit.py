@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collectors.bounds import utc_now
 from collectors.reddit import RedditResponder, RedditSource
 from collectors.reddit_client import RedditConfig
 from collectors.source import (
@@ -21,7 +24,9 @@ from collectors.source import (
     Sent,
     Unknown,
 )
+from collectors.waits import LONGEST_S
 from earshot.domain import TOMBSTONE, Op
+from tests.builders import ManualClock
 from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.reddit_server import ACCOUNT, UNAUTHORIZED, USERNAME, RedditServer
 
@@ -37,6 +42,11 @@ def config(server: RedditServer, **changes: Any) -> RedditConfig:
     if not changes.get("inbox"):
         settings["subreddits"] = ("acme", "gadgets")
     return RedditConfig(**{**settings, **changes})
+
+
+def read_first(source: RedditSource, part: str = "comments") -> Batch:
+    """The first page that is read: the very first poll asks the platform nothing."""
+    return source.poll(part, source.poll(part, None).cursor)
 
 
 def drain(
@@ -192,6 +202,36 @@ def test_what_cannot_be_parsed_is_kept_and_the_rest_goes_on(server: RedditServer
     assert [rejected.native_id for rejected in batch.rejected] == [bad]
 
 
+@pytest.mark.parametrize("anchor", [5, ["t1_a"], "t1_\ud800", "t1\x00"])
+def test_an_anchor_that_would_spoil_the_cursor_is_not_taken(
+    server: RedditServer, anchor: Any
+) -> None:
+    name = server.comment(server.submit("Acme"), "one")
+    children = [{"kind": "t1", "data": server.thing(name)}]
+    page = {"data": {"children": children, "after": anchor}}
+    source = RedditSource(config(server))
+    server.mishap(Mishap("/r/", reply=Reply(200, page)))
+    with pytest.raises(PlatformError, match="not Reddit's"):
+        drain(source, "comments")
+    assert [post.native_id for post in drain(source, "comments")[0]] == [name]
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "t1_\ud800", "t1_\x00", "t1 a"])
+def test_a_thing_without_a_name_is_set_aside_and_the_source_goes_on(
+    server: RedditServer, name: Any
+) -> None:
+    good = server.comment(server.submit("Acme"), "one")
+    things = [server.thing(good) | {"name": name, "body": text} for text in ("two", "three")]
+    children = [{"kind": "t1", "data": thing} for thing in (*things, server.thing(good))]
+    source = RedditSource(config(server))
+    server.mishap(Mishap("/r/", reply=Reply(200, {"data": {"children": children, "after": None}})))
+    batch = read_first(source)
+    assert [post.native_id for post in batch.posts] == [good]
+    assert len(batch.rejected) == 2
+    later = server.comment(server.submit("Acme"), "four")
+    assert [post.native_id for post in drain(source, "comments", batch.cursor)[0]] == [later]
+
+
 @pytest.mark.parametrize(
     ("reply", "permanent"),
     [
@@ -217,15 +257,146 @@ def test_a_failed_read_says_whether_trying_again_helps(
         assert sum(request.path.startswith("/r/") for request in server.requests) == 1
 
 
-def test_used_up_requests_stop_the_poll_instead_of_sleeping_in_it(server: RedditServer) -> None:
-    spent = {"x-ratelimit-remaining": "0", "x-ratelimit-used": "1000", "x-ratelimit-reset": "500"}
-    empty: dict[str, Any] = {"data": {"children": [], "after": None}}
-    server.mishap(Mishap("/r/", reply=Reply(200, empty, spent)))
-    source = RedditSource(config(server))
-    _, cursor, _ = drain(source, "comments")
+def spent(reset: object = 2, **headers: str) -> dict[str, str]:
+    """What Reddit's headers say when nothing is left of the window."""
+    return {
+        "x-ratelimit-remaining": "0.0",
+        "x-ratelimit-used": "1000",
+        "x-ratelimit-reset": str(reset),
+        **headers,
+    }
+
+
+EMPTY: dict[str, Any] = {"data": {"children": [], "after": None}}
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_reddit_is_asked_again_when_the_window_is_over_that_it_told(
+    server: RedditServer, status: int
+) -> None:
+    clock = ManualClock(utc_now())
+    name = server.comment(server.submit("Acme"), "hm")
+    server.mishap(Mishap("/r/", reply=Reply(status, EMPTY, spent(reset=2))))
+    source = RedditSource(config(server), clock)
+    if status == 200:
+        assert read_first(source).posts == []
+    else:
+        with pytest.raises(PlatformError, match="429") as caught:
+            read_first(source)
+        assert caught.value.retry_after_s == 2.0
+    asked = len(server.requests)
+    clock.now += timedelta(seconds=0.5)
     with pytest.raises(PlatformError, match="used up") as caught:
-        source.poll("comments", cursor)
-    assert caught.value.retry_after_s == 600.0
+        read_first(source)
+    assert (caught.value.permanent, caught.value.retry_after_s) == (False, 1.5)
+    assert len(server.requests) == asked
+    clock.now += timedelta(seconds=1.5)
+    [post] = read_first(source).posts
+    assert post.native_id == name
+
+
+def test_all_that_share_a_client_share_its_window(server: RedditServer) -> None:
+    clock = ManualClock(utc_now())
+    root = server.submit("Acme")
+    parent = server.comment(root, f"what does u/{USERNAME} say?")
+    source = RedditSource(config(server), clock)
+    inbox = RedditSource(config(server, inbox=True), clock)
+    responder = RedditResponder(config(server), clock)
+    other = RedditSource(config(server, user_agent="somebody else"), clock)
+    server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=95))))
+    read_first(source)
+    asked = len(server.requests)
+    for part in ("comments", "submissions"):
+        with pytest.raises(PlatformError, match="used up"):
+            read_first(other, part)
+    with pytest.raises(PlatformError, match="used up") as caught:
+        read_first(inbox, "mentions")
+    assert caught.value.retry_after_s == 95.0
+    with pytest.raises(PlatformError, match="used up") as caught:
+        responder.read(answer(parent, root))
+    assert caught.value.retry_after_s == 95.0
+    refused = responder.send(answer(parent, root))
+    assert isinstance(refused, Refused)
+    assert (refused.permanent, refused.retry_after_s) == (False, 95.0)
+    assert (len(server.requests), server.posted) == (asked, [])
+    clock.now += timedelta(seconds=95)
+    assert isinstance(responder.send(answer(parent, root)), Sent)
+    assert len(read_first(inbox, "mentions").posts) == 1
+
+
+def test_another_client_has_a_window_of_its_own(server: RedditServer) -> None:
+    clock = ManualClock(utc_now())
+    server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=95))))
+    read_first(RedditSource(config(server), clock))
+    with RedditServer() as elsewhere:
+        assert read_first(RedditSource(config(elsewhere), clock)).posts == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"x-ratelimit-reset": "soon"},
+        {"x-ratelimit-reset": "2.5"},
+        {"x-ratelimit-remaining": "many"},
+        {"x-ratelimit-remaining": "900", "x-ratelimit-reset": "1000000000"},
+        {"x-ratelimit-remaining": "900", "x-ratelimit-used": "some"},
+        {"retry-after": "Mon, 02 Mar 2026 12:00:10 GMT"},
+    ],
+)
+def test_what_reddit_says_of_its_window_never_spoils_an_answer_nor_sleeps_in_the_client(
+    server: RedditServer, told: dict[str, str]
+) -> None:
+    root = server.submit("Acme")
+    parent = server.comment(root, "it fails")
+    source, responder = RedditSource(config(server)), RedditResponder(config(server))
+    things = [{"kind": "t1", "data": server.thing(parent)}]
+    done = {"json": {"errors": [], "data": {"things": things}}}
+    server.mishap(Mishap("/r/", reply=Reply(200, EMPTY, spent(reset=600) | told)))
+    server.mishap(Mishap("/api/comment", reply=Reply(200, done, spent(reset=600) | told)))
+    assert isinstance(responder.send(answer(parent, root)), Sent)
+    begun = time.monotonic()
+    for _ in range(2):
+        with suppress(PlatformError):
+            read_first(source)
+        assert not isinstance(responder.send(answer(parent, root)), Unknown)
+    assert time.monotonic() - begun < 60  # Reddit's window lasts for ten minutes
+
+
+@pytest.mark.parametrize(
+    ("reply", "wait_s"),
+    [
+        (Reply(429, {}, {"retry-after": "1000000000"}), LONGEST_S),
+        (Reply(429, {}, {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}), LONGEST_S),
+        (Reply(429, {}, {"retry-after": "soon"}), 60.0),
+        (Reply(429, {}, {"retry-after": "-3"}), 60.0),
+        (Reply(429, {}, {"x-ratelimit-reset": "7"}), 7.0),
+        (Reply(429, {}), 60.0),
+        (Reply(503, {}, {"retry-after": "9"}), 9.0),
+    ],
+)
+def test_the_wait_that_reddit_tells_is_kept_within_a_day(
+    server: RedditServer, reply: Reply, wait_s: float
+) -> None:
+    server.mishap(Mishap("/r/", reply=reply), Mishap("access_token", reply=reply))
+    for _ in ("signing in", "reading"):
+        with pytest.raises(PlatformError) as caught:
+            read_first(RedditSource(config(server)))
+        told = caught.value.retry_after_s
+        assert told == wait_s or (told is None and wait_s == 60.0)
+    if reply.status == 429:
+        server.mishap(Mishap("/api/comment", reply=reply))
+        refused = RedditResponder(config(server)).send(answer("t1_a", "t3_a"))
+        assert isinstance(refused, Refused)
+        assert (refused.permanent, refused.retry_after_s) == (False, wait_s)
+
+
+def test_a_comment_whose_request_timed_out_at_reddit_is_not_posted_twice(
+    server: RedditServer,
+) -> None:
+    root = server.submit("Acme")
+    server.mishap(*[Mishap("/api/comment", reply=Reply(408, {}))] * 3)
+    assert isinstance(RedditResponder(config(server)).send(answer(root, root)), Unknown)
+    assert [r.path for r in server.requests].count("/api/comment/") == 1
 
 
 def test_a_wrong_password_is_said_plainly(server: RedditServer) -> None:
@@ -281,6 +452,8 @@ def test_no_clear_answer_is_unknown_and_is_not_repeated(
     ("errors", "permanent", "wait_s"),
     [
         ({"errors": [["RATELIMIT", "try again", "ratelimit"]], "ratelimit": 540.0}, False, 540.0),
+        ({"errors": [["RATELIMIT", "try again", "ratelimit"]], "ratelimit": "soon"}, False, 60.0),
+        ({"errors": [["RATELIMIT", "try again", "ratelimit"]], "ratelimit": 1e9}, False, LONGEST_S),
         ({"errors": [["TOO_OLD", "that's a piece of history", "parent"]]}, True, None),
     ],
 )
@@ -302,6 +475,20 @@ def test_a_closed_door_proves_that_nothing_was_posted(server: RedditServer) -> N
     server.close()
     refused = responder.send(answer(root, root))
     assert refused == Refused(reason="Reddit could not be reached", permanent=False)
+
+
+def test_a_flawed_comment_of_somebody_else_does_not_keep_us_from_answering(
+    server: RedditServer,
+) -> None:
+    root = server.submit("Acme")
+    parent = server.comment(root, "it fails")
+    flawed, good = server.comment(parent, "me too"), server.comment(parent, "and me")
+    server.thing(flawed)["created_utc"] = "soon"
+    responder = RedditResponder(config(server))
+    assert [post.native_id for post in responder.read(answer(parent, root)).posts] == [good]
+    server.thing(flawed)["author"] = USERNAME
+    with pytest.raises(PlatformError, match="not Reddit's"):
+        responder.read(answer(parent, root))
 
 
 def test_reading_back_sees_a_deletion(server: RedditServer) -> None:

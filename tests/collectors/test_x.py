@@ -20,10 +20,12 @@ from collectors.source import (
     Source,
     Unknown,
 )
+from collectors.waits import LONGEST_S
 from collectors.x import XResponder, XSource
 from collectors.x_client import XConfig
 from collectors.x_posts import receipt
 from earshot.domain import Op
+from tests.builders import ManualClock
 from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.x_server import BEARER, HANDLE, KEYS, US, XServer
 
@@ -37,6 +39,12 @@ def server() -> Iterator[XServer]:
 def config(server: XServer, **changes: Any) -> XConfig:
     settings = {"account": HANDLE, "bearer_token": BEARER, "endpoint": server.url, "timeout_s": 0.5}
     return XConfig(**{**settings, **KEYS, **changes})
+
+
+def read_first(source: XSource) -> Batch:
+    """The first page that is read: the very first poll asks the platform nothing."""
+    (part,) = source.parts()
+    return source.poll(part, source.poll(part, None).cursor)
 
 
 def drain(source: Source, cursor: Cursor | None = None) -> tuple[list[Post], Cursor, list[Batch]]:
@@ -181,6 +189,122 @@ def test_only_who_mentioned_or_quoted_us_can_be_answered(server: XServer) -> Non
     assert "our own" in verdicts[ours][1]
 
 
+def test_a_long_post_that_names_us_behind_its_short_form_can_be_answered(server: XServer) -> None:
+    told = "it fails. " * 30
+    native_id = server.post(f"{told}@acme see https://t.co/a")
+    note = server.tweets[native_id]["note_tweet"]
+    note["entities"]["urls"] = [{"url": "https://t.co/a", "expanded_url": "https://example.org/"}]
+    assert server.tweets[native_id]["entities"]["mentions"] == []
+    [post], _, _ = drain(XSource(config(server)))
+    assert post.text == f"{told}@acme see https://example.org/"
+    assert (post.can_reply, post.reply_bar) == (True, "")
+    responder = XResponder(config(server))
+    assert isinstance(responder.send(answer(native_id)), Sent)
+    assert responder.read(answer(native_id)).text == post.text
+
+
+def test_a_link_is_put_in_as_it_is(server: XServer) -> None:
+    native_id = server.post("@acme &lt;b&gt; https://t.co/a")
+    link = "https://example.org/?id=1&region=eu&section=4&copy=2"
+    urls = [{"url": "https://t.co/a", "expanded_url": link}]
+    server.tweets[native_id]["entities"]["urls"] = urls
+    [post], _, _ = drain(XSource(config(server)))
+    assert post.text == f"@acme <b> {link}"
+
+
+@pytest.mark.parametrize("id", ["abc", "", 7, None, "9" * 30])
+def test_a_row_without_a_numeric_id_is_set_aside_and_the_source_goes_on(
+    server: XServer, id: Any
+) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    source = XSource(config(server), clock)
+    first = server.post("@acme one")
+    flawed = server.tweets[first] | {"id": id}
+    ahead = server.tweets[first] | {"id": "9000000000000000000"}
+    body = {"data": [flawed, ahead, server.tweets[first]], "meta": {"result_count": 3}}
+    server.mishap(Mishap("mentions", reply=Reply(200, body)))
+    batch = read_first(source)
+    assert first in {post.native_id for post in batch.posts}
+    assert len(batch.rejected) == 1
+    second = server.post("@acme two")
+    posts, cursor, batches = drain(source, batch.cursor)
+    assert [post.native_id for post in posts] == [second]
+    assert not any(batch.rejected for batch in batches)
+    assert server.requests[-1].query["since_id"] == first
+    third = server.post("@acme three")
+    assert [post.native_id for post in drain(source, cursor)[0]] == [third]
+
+
+@pytest.mark.parametrize(
+    "included",
+    [
+        {"users": [{"username": "nobody"}, "?", None], "tweets": [{"text": "?"}, 5]},
+        {"users": {"id": "1"}, "tweets": None},
+        ["users"],
+    ],
+)
+def test_a_flawed_user_or_post_beside_the_page_does_not_spoil_it(
+    server: XServer, included: Any
+) -> None:
+    first = server.post("@acme one")
+    page = {"data": [server.tweets[first]], "includes": included, "meta": {"result_count": 1}}
+    server.mishap(Mishap("mentions", reply=Reply(200, page)))
+    [batch] = drain(XSource(config(server)))[2]
+    assert [post.native_id for post in batch.posts] == [first]
+    assert batch.rejected == []
+
+
+def problem(kind: str, title: str) -> dict[str, Any]:
+    return {"type": f"https://api.twitter.com/2/problems/{kind}", "title": title, "detail": "<b>"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"errors": [problem("usage-capped", "UsageCapExceeded")]}, "UsageCapExceeded"),
+        ({"errors": [problem("client-forbidden", "Client Forbidden")]}, "Client Forbidden"),
+        ({"errors": [problem("about", "<b>bold</b>")]}, "about"),
+        ({"errors": [{"title": 5}], "meta": {"result_count": 0}}, "without a title"),
+        ({"errors": "all"}, "neither posts nor errors"),
+        ({"meta": {"result_count": 3}}, "neither posts nor errors"),
+        ({}, "neither posts nor errors"),
+        ([], "not an answer of X"),
+    ],
+)
+def test_an_answer_with_errors_and_no_posts_is_a_failure_with_x_s_title(
+    server: XServer, body: Any, said: str
+) -> None:
+    server.mishap(*[Mishap(reply=Reply(200, body))] * 2)
+    with pytest.raises(PlatformError, match=said) as caught:
+        drain(XSource(config(server)))
+    assert not caught.value.permanent
+    assert "<" not in str(caught.value)
+    with pytest.raises(PlatformError, match=said):  # and the post to answer isn't gone by that
+        XResponder(config(server)).read(answer("7"))
+
+
+def test_that_single_posts_are_missing_is_no_failure(server: XServer) -> None:
+    errors = [problem("resource-not-found", "Not Found Error")]
+    server.mishap(Mishap(reply=Reply(200, {"errors": errors, "meta": {"result_count": 0}})))
+    assert drain(XSource(config(server)))[0] == []
+    first = server.post("@acme one")
+    page = {"data": [server.tweets[first]], "errors": errors, "meta": {"result_count": 1}}
+    server.mishap(Mishap(reply=Reply(200, page)))
+    assert [post.native_id for post in drain(XSource(config(server)))[0]] == [first]
+    assert XResponder(config(server)).read(answer("7")).gone
+
+
+@pytest.mark.parametrize("token", [7, ["b1"], "\ud800", "b\x00"])
+def test_a_token_that_would_spoil_the_cursor_is_not_taken(server: XServer, token: Any) -> None:
+    first = server.post("@acme one")
+    meta = {"result_count": 1, "next_token": token}
+    page = {"data": [server.tweets[first]], "meta": meta}
+    server.mishap(Mishap(reply=Reply(200, page)))
+    with pytest.raises(PlatformError, match="not X's"):
+        drain(XSource(config(server)))
+    assert [post.native_id for post in drain(XSource(config(server)))[0]] == [first]
+
+
 def test_an_absence_longer_than_seven_days_restarts_and_reports_a_gap(server: XServer) -> None:
     clock = [datetime.now(UTC) - timedelta(days=9)]
     server.now = lambda: clock[0]
@@ -234,6 +358,96 @@ def test_a_failed_read_says_whether_trying_again_helps(
     assert BEARER not in str(caught.value)
     if reply.status == 429:
         assert (caught.value.retry_after_s or 0) > 1
+
+
+def spent(until: datetime) -> dict[str, str]:
+    """What X's headers say when nothing is left of a route's quarter of an hour."""
+    return {
+        "x-rate-limit-limit": "450",
+        "x-rate-limit-remaining": "0",
+        "x-rate-limit-reset": str(int(until.timestamp())),
+    }
+
+
+def test_x_is_not_asked_while_nothing_is_left_of_the_window_and_asked_again_behind_it(
+    server: XServer,
+) -> None:
+    clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+    mention = server.post("@acme hello")
+    until = clock.now + timedelta(minutes=9)
+    server.mishap(Mishap("mentions", reply=Reply(200, {"meta": {"result_count": 0}}, spent(until))))
+    source = XSource(config(server), clock)
+    assert read_first(source).posts == []
+    with pytest.raises(PlatformError, match="used up") as caught:
+        read_first(source)
+    assert (caught.value.permanent, caught.value.retry_after_s) == (False, 540.0)
+    assert len(server.requests) == 1
+    clock.now = until
+    assert [post.native_id for post in read_first(source).posts] == [mention]
+
+
+def test_a_reply_waits_for_the_day_whose_posts_are_used_up(server: XServer) -> None:
+    clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+    parent = server.post("@acme it fails")
+    until = str(int((clock.now + timedelta(hours=5)).timestamp()))
+    day = {"x-user-limit-24hour-remaining": "0", "x-user-limit-24hour-reset": until}
+    server.mishap(Mishap("/2/tweets", reply=Reply(429, {}, day)))
+    responder = XResponder(config(server), clock)
+    responder.send(answer(parent))
+    refused = responder.send(answer(parent))
+    assert isinstance(refused, Refused)
+    assert (refused.permanent, refused.retry_after_s) == (False, 5 * 3600.0)
+    assert responder.read(answer(parent)).posts == []  # reading has limits of its own
+    clock.now += timedelta(hours=5)
+    assert isinstance(responder.send(answer(parent)), Sent)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "1000000000"}, LONGEST_S),
+        ({"x-rate-limit-reset": "32503680000"}, LONGEST_S),
+        ({"x-rate-limit-reset": "-7"}, None),
+        ({"retry-after": "soon", "x-rate-limit-reset": "later"}, None),
+    ],
+)
+def test_the_wait_that_x_tells_is_kept_within_a_day(
+    server: XServer, headers: dict[str, str], wait_s: float | None
+) -> None:
+    server.mishap(*[Mishap(reply=Reply(429, {}, headers))] * 2)
+    with pytest.raises(PlatformError) as caught:
+        read_first(XSource(config(server)))
+    assert caught.value.retry_after_s == wait_s
+    refused = XResponder(config(server)).send(answer("7"))
+    assert isinstance(refused, Refused)
+    assert refused.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [1],
+        None,
+        "busy",
+        {"errors": None},
+        {"errors": [{"message": 5}]},
+        {"detail": []},
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+@pytest.mark.parametrize(("status", "permanent"), [(429, False), (401, True), (503, False)])
+def test_a_refusal_counts_by_its_status_whatever_its_words(
+    server: XServer, status: int, body: Any, *, permanent: bool
+) -> None:
+    reply = Reply(status, body, {"retry-after": "70"})
+    server.mishap(*[Mishap(reply=reply)] * 2)
+    with pytest.raises(PlatformError, match=str(status)) as caught:
+        read_first(XSource(config(server)))
+    assert caught.value.permanent is permanent
+    outcome = XResponder(config(server)).send(answer("7"))
+    assert isinstance(outcome, Unknown if status == 503 else Refused)
+    assert getattr(outcome, "permanent", False) is permanent
 
 
 def test_a_silent_server_does_not_hang_the_collector(server: XServer) -> None:
@@ -323,6 +537,29 @@ def test_reading_back_sees_an_edit_and_a_deletion(server: XServer) -> None:
     assert responder.read(answer(parent)).text == "@acme hello"
     server.delete(parent)
     assert responder.read(answer(parent)).gone
+
+
+def test_a_flawed_post_of_somebody_else_does_not_keep_us_from_answering(server: XServer) -> None:
+    parent = server.post("@acme it fails")
+    flawed = server.post("@acme me too", "9", reply_to=parent)
+    good = server.post("@acme and me", "9", reply_to=parent)
+    del server.tweets[flawed]["created_at"]
+    page = [server.tweets[one] for one in (flawed, good)]
+    found = Reply(200, {"data": page, "meta": {"result_count": 2}})
+    server.mishap(Mishap("search", reply=found))
+    responder = XResponder(config(server))
+    assert [post.native_id for post in responder.read(answer(parent)).posts] == [good]
+
+
+@pytest.mark.parametrize("author", [{}, {"author_id": US}])
+def test_a_flawed_post_that_may_be_ours_leaves_the_thread_unread(
+    server: XServer, author: dict[str, str]
+) -> None:
+    parent = server.post("@acme it fails")
+    found = Reply(200, {"data": [{"id": "9", **author}], "meta": {"result_count": 1}})
+    server.mishap(Mishap("search", reply=found))
+    with pytest.raises(PlatformError, match="not X's"):
+        XResponder(config(server)).read(answer(parent))
 
 
 def test_secrets_do_not_show(server: XServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 
 from collectors.bluesky import BlueskySource
 from collectors.bluesky_client import BlueskyConfig
+from collectors.bounds import utc_now
 from collectors.recorded import RecordedConfig, RecordedSource
 from collectors.reddit import RedditSource
 from collectors.reddit_client import RedditConfig
@@ -18,6 +20,7 @@ from collectors.x import XSource
 from collectors.x_client import XConfig
 from tests.builders import an_author
 from tests.platforms.bluesky_server import BlueskyServer
+from tests.platforms.loopback import Mishap, Reply
 from tests.platforms.reddit_server import ACCOUNT, RedditServer
 from tests.platforms.x_server import BEARER, HANDLE, US, XServer
 
@@ -38,11 +41,17 @@ class XWorld:
         self._newest: dict[str, str] = {}
         self._made = 0
 
-    def source(self) -> Source:
+    def source(self, now: Callable[[], datetime] = utc_now) -> Source:
         config = XConfig(
             account=HANDLE, account_id=US, bearer_token=BEARER, endpoint=self.server.url
         )
-        return XSource(config)
+        return XSource(config, now)
+
+    def answer_next(self, reply: Reply) -> None:
+        self.server.mishap(Mishap(reply=reply))
+
+    def asked(self) -> int:
+        return len(self.server.requests)
 
     def post(self) -> str:
         self._made += 1
@@ -84,9 +93,17 @@ class RedditWorld:
         self._root = self.server.submit("Acme")
         self._made = 0
 
-    def source(self) -> Source:
+    def source(self, now: Callable[[], datetime] = utc_now) -> Source:
         settings = {**ACCOUNT, "endpoint": self.server.url, "subreddits": ["acme"]}
-        return RedditSource(msgspec.convert(settings, RedditConfig))
+        return RedditSource(msgspec.convert(settings, RedditConfig), now)
+
+    def answer_next(self, reply: Reply) -> None:
+        """A new source signs in first: half of the refusals are answers to that."""
+        signing_in = reply.status >= 300 and reply.status % 2
+        self.server.mishap(Mishap("access_token" if signing_in else "/comments/", reply=reply))
+
+    def asked(self) -> int:
+        return len(self.server.requests)
 
     def post(self) -> str:
         self._made += 1
@@ -125,11 +142,17 @@ class BlueskyWorld:
         self.server = BlueskyServer()
         self._made = 0
 
-    def source(self) -> Source:
+    def source(self, now: Callable[[], datetime] = utc_now) -> Source:
         config = msgspec.convert(
             {"endpoint": self.server.stream_url, "protocol": self.protocol}, BlueskyConfig
         )
-        return BlueskySource(config, wait_s=0.15)
+        return BlueskySource(config, now, wait_s=0.15)
+
+    def answer_next(self, reply: Reply) -> None:
+        self.server.upsets.append(reply)
+
+    def asked(self) -> int:
+        return len(self.server.connects)
 
     def post(self) -> str:
         self._made += 1

@@ -1,8 +1,9 @@
 """Bluesky on loopback: a Jetstream (both versions) and one account's server (PDS).
 
 What is posted through the PDS appears in the stream, as on the network. The stream replays
-from its cursor inclusively, refuses one below its floor, and takes a cursor of 10^15 and
-above for a time, as Jetstream does.
+from its cursor inclusively, refuses one below its floor, takes a cursor of 10^15 and above for
+a time, and refuses parameters that it doesn't know, as Jetstream does. Its frames are those of
+the published lexicon: `tests/platforms/test_bluesky_server.py` holds them to it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import hashlib
 import itertools
 import json
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,20 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.sync.server import ServerConnection, serve
 
+from tests.platforms.jetstream import (
+    A_TIME,
+    KINDS,
+    LEXICON,
+    RELAYED,
+    REV,
+    Entry,
+    frame_of,
+    iso,
+    passes,
+    refusal,
+    respond,
+    us,
+)
 from tests.platforms.loopback import Loopback, Posted, Reply, Request
 
 SIGN_INS, ALLOWED = 30, 3_000
@@ -33,25 +48,23 @@ SIGN_INS, ALLOWED = 30, 3_000
 
 DID, HANDLE, PASSWORD = "did:plc:acme", "acme.test", "app-password"
 _POSTS = "app.bsky.feed.post"
-_LEXICON = "network.bsky.jetstream.subscribeEvents"
-_A_TIME = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event of the stream: `payload` is a version 2 payload, or raw bytes to be sent."""
-
-    seq: int
-    time_us: int
-    payload: dict[str, Any] | bytes
 
 
 class BlueskyServer(Loopback):
-    """A small Bluesky. `url` is the PDS, `stream_url` the Jetstream; `floor` its oldest seq."""
+    """A small Bluesky. `url` is the PDS, `stream_url` the Jetstream; `floor` its oldest seq.
+
+    `hangs_up` makes the stream close behind what waits. `heeds_size` is False for an instance
+    that sends frames of any length. Each of `upsets` is the answer to one handshake; one of 200
+    lets it in, to get its body as a frame and be closed.
+    """
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.now = now
         self.floor = 0
+        self.hangs_up = False
+        self.heeds_size = True
+        self.upsets: deque[Reply] = deque()
+        self._frames: dict[ServerConnection, bytes] = {}
         self.entries: list[Entry] = []
         self.records: dict[str, dict[str, Any]] = {}
         self.handles: dict[str, str] = {DID: HANDLE}
@@ -83,14 +96,25 @@ class BlueskyServer(Loopback):
     # ------------------------------------------------------------ the world
 
     def post(
-        self, text: str, did: str = "did:plc:ana", *, reply_to: str = "", at: datetime | None = None
+        self,
+        text: str,
+        did: str = "did:plc:ana",
+        *,
+        reply_to: str = "",
+        at: datetime | None = None,
+        padding: int = 0,
     ) -> str:
-        """Put a post into the world and the stream, and give its address (at://…)."""
+        """Put a post into the world and the stream, and give its address (at://…).
+
+        `padding` is how many bytes a field of the record holds that no lexicon knows.
+        """
         with self.lock:
             rkey = f"3k{next(self._keys):011d}"
             record: dict[str, Any] = {"$type": _POSTS, "text": text}
-            record["createdAt"] = _iso(at or self.now())
+            record["createdAt"] = iso(at or self.now())
             record["langs"] = ["en"]
+            if padding:
+                record["padding"] = "x" * padding
             if reply_to:
                 record["reply"] = self.reference(reply_to)
             return self._put(did, rkey, record)
@@ -117,12 +141,23 @@ class BlueskyServer(Loopback):
         with self.lock:
             for uri in [uri for uri in self.records if _split(uri)[0] == did]:
                 self.records.pop(uri)
-            self._emit("account", did, {"active": False, "status": status})
+            self._emit("account", did, self._relayed(did, active=False, status=status))
+
+    def rename(self, did: str, handle: str) -> None:
+        """An account takes another handle."""
+        with self.lock:
+            self.handles[did] = handle
+            self._emit("identity", did, self._relayed(did, handle=handle))
+
+    def _relayed(self, did: str, **told: object) -> dict[str, Any]:
+        """An event of the relay, with the relay's own number and time."""
+        relay = {"seq": 90_000_000 + next(self._keys), "time": iso(self.now() - RELAYED)}
+        return {"did": did, **relay, **told}
 
     def garble(self, frame: bytes = b"\xff{nonsense") -> None:
         """Send something that is not an event."""
         with self.lock:
-            self.entries.append(Entry(len(self.entries) + 1, _us(self.now()), frame))
+            self.entries.append(Entry(len(self.entries) + 1, us(self.now()), frame))
 
     def drop(self) -> None:
         """Close every open stream."""
@@ -132,7 +167,7 @@ class BlueskyServer(Loopback):
     def load(self, path: Path) -> int:
         """Take recorded version 1 events into the stream, moved in time to end now."""
         events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        shift = _us(self.now()) - max(event["time_us"] for event in events)
+        shift = us(self.now()) - max(event["time_us"] for event in events)
         for event in events:
             body = event.get(event["kind"]) or {}
             self._emit(event["kind"], event["did"], body, event["time_us"] + shift)
@@ -154,26 +189,26 @@ class BlueskyServer(Loopback):
         return uri
 
     def _emit(self, kind: str, did: str, body: Mapping[str, Any], time_us: int = 0) -> None:
-        time_us = time_us or _us(self.now())
+        time_us = time_us or us(self.now())
         seq = len(self.entries) + 1
         moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
-        payload = {**body, "$type": f"{_LEXICON}#{kind}", "did": did, "seq": seq}
-        payload["time"] = moment.isoformat().replace("+00:00", "Z")
+        told = {"rev": REV, **body} if kind == "commit" else {kind: dict(body)}
+        payload = {**told, "$type": f"{LEXICON}#{kind}", "did": did, "seq": seq}
+        payload["time"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
         self.entries.append(Entry(seq, time_us, payload))
 
     # ------------------------------------------------------------ the stream
 
     def _admit(self, socket: ServerConnection, handshake: Handshake) -> Response | None:
         self.connects.append(handshake.path)
-        parts = urlsplit(handshake.path)
-        cursor = int(parse_qs(parts.query).get("cursor", ["0"])[0])
-        if parts.path not in {f"/xrpc/{_LEXICON}", "/subscribe"}:
-            return socket.respond(404, "no such stream")
-        if parts.path != "/subscribe" and 0 < cursor < min(self.floor, _A_TIME):
-            message = f"cursor {cursor} is below the floor {self.floor}"
-            body = json.dumps({"error": "CursorTooOld", "message": message})
-            return socket.respond(400, body)
-        return None
+        if self.upsets:
+            upset = self.upsets.popleft()
+            if upset.status != 200:
+                return respond(socket, upset)
+            self._frames[socket] = upset.encoded()
+            return None
+        refused = refusal(handshake.path, self.floor)
+        return respond(socket, refused) if refused else None
 
     def _stream(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -181,18 +216,29 @@ class BlueskyServer(Loopback):
         v1 = parts.path == "/subscribe"
         query = parse_qs(parts.query)
         wanted = {*query.get("collections", ()), *query.get("wantedCollections", ())}
+        kinds = {*query.get("kinds", KINDS)}
+        longest = int(query.get("maxMessageSizeBytes", ["0"])[0]) if self.heeds_size else 0
         cursor = int(query.get("cursor", ["0"])[0])
         index = 0 if cursor else len(self.entries)
         self._open.add(socket)
         with suppress(ConnectionClosed):
+            if (upset := self._frames.pop(socket, None)) is not None:
+                socket.send(upset)
+                return
             while not self._closing.is_set() and socket.state is State.OPEN:
                 with self.lock:
                     waiting = self.entries[index:]
                 for entry in waiting:
-                    place = entry.time_us if v1 or cursor >= _A_TIME else entry.seq
-                    if place >= cursor and entry.seq >= self.floor and _passes(entry, wanted):
-                        socket.send(_frame(entry, v1=v1))
+                    place = entry.time_us if v1 or cursor >= A_TIME else entry.seq
+                    if place < cursor or entry.seq < self.floor:
+                        continue
+                    frame = frame_of(entry, v1=v1)
+                    fits = not longest or len(frame) <= longest
+                    if fits and passes(entry, wanted, kinds):
+                        socket.send(frame)
                 index += len(waiting)
+                if self.hangs_up and waiting:
+                    return
                 self._closing.wait(0.01)
         self._open.discard(socket)
 
@@ -293,23 +339,6 @@ class BlueskyServer(Loopback):
         }
 
 
-def _passes(entry: Entry, wanted: set[str]) -> bool:
-    collection = entry.payload.get("collection") if isinstance(entry.payload, dict) else None
-    return not collection or not wanted or collection in wanted
-
-
-def _frame(entry: Entry, *, v1: bool) -> str | bytes:
-    payload = entry.payload
-    if isinstance(payload, bytes):
-        return payload
-    if not v1:
-        return json.dumps({"$type": "message", "payload": payload})
-    kind = payload["$type"].rpartition("#")[2]
-    outer = {"did": payload["did"], "time_us": entry.time_us, "kind": kind}
-    inner = {k: v for k, v in payload.items() if k not in {"$type", "did", "seq", "time"}}
-    return json.dumps({**outer, kind: inner})
-
-
 def _failed(status: int, name: str) -> Reply:
     return Reply(status, {"error": name, "message": name})
 
@@ -317,11 +346,3 @@ def _failed(status: int, name: str) -> Reply:
 def _split(uri: str) -> tuple[str, str]:
     did, _, rkey = uri.removeprefix("at://").split("/")
     return did, rkey
-
-
-def _us(moment: datetime) -> int:
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,9 +7,6 @@ and a reply is taken only where its author was summoned.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 from collections import Counter
@@ -18,9 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from tests.platforms.loopback import Loopback, Posted, Reply, Request
+from tests.platforms.oauth1 import signed
 
 US, HANDLE = "1001", "acme"
 BEARER = "bearer-token"
@@ -32,10 +29,10 @@ KEYS = {
 }
 ALLOWED = 450
 """How many requests a route takes in a quarter of an hour. They are told, and not enforced."""
+_SHORT = 280
 _ALWAYS = {"id", "text", "edit_history_tweet_ids"}
 _LISTING = {"expansions", "max_results", "since_id", "start_time", "tweet.fields", "user.fields"}
 _FIRST_START = datetime(2010, 11, 6, tzinfo=UTC)
-_SIGNED_FOR = "https://api.twitter.com"
 
 
 class XServer(Loopback):
@@ -71,7 +68,10 @@ class XServer(Loopback):
         at: datetime | None = None,
         lang: str = "en",
     ) -> str:
-        """Put a post into the world, and give its id."""
+        """Put a post into the world, and give its id.
+
+        More than 280 characters are a long post: the short form and its entities are cut.
+        """
         with self.lock:
             if author not in self.users:
                 self.add_user(author, f"user{author}", f"User {author}")
@@ -85,14 +85,15 @@ class XServer(Loopback):
             above = self.tweets.get(reply_to, {})
             self.tweets[made] = {
                 "id": made,
-                "text": text,
+                "text": text[:_SHORT],
                 "author_id": author,
                 "conversation_id": above.get("conversation_id", made),
                 "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 "edit_history_tweet_ids": [made],
                 "lang": lang,
                 "reply_settings": "everyone",
-                "entities": {"mentions": self._mentions(text)},
+                "entities": {"mentions": self._mentions(text[:_SHORT])},
+                **(self._note(text) if len(text) > _SHORT else {}),
                 **({"referenced_tweets": references} if references else {}),
             }
             return made
@@ -146,6 +147,10 @@ class XServer(Loopback):
         self._last_id = max(self._last_id + 1, milliseconds << 22)
         return str(self._last_id)
 
+    def _note(self, text: str) -> dict[str, Any]:
+        entities = {"mentions": self._mentions(text)}
+        return {"note_tweet": {"text": text, "entities": entities}}
+
     def _mentions(self, text: str) -> list[dict[str, Any]]:
         by_handle = {user["username"].casefold(): user for user in self.users.values()}
         return [
@@ -182,7 +187,7 @@ class XServer(Loopback):
     def _unauthorized(self, request: Request) -> Reply | None:
         header = request.headers.get("authorization", "")
         if header.startswith("OAuth "):
-            good = _signed(request, header)
+            good = signed(request, header, KEYS)
         else:
             good = header == f"Bearer {BEARER}" and request.method == "GET"
         return None if good else _problem(401, "Unauthorized", "Unauthorized")
@@ -205,7 +210,7 @@ class XServer(Loopback):
         return Reply(201, {"data": {"id": made, "text": shown, "edit_history_tweet_ids": [made]}})
 
     def _summoned(self, post: Mapping[str, Any]) -> bool:
-        mentioned = any(m.get("id") == US for m in post["entities"].get("mentions") or ())
+        mentioned = _belongs(post, US, "mentions")
         quoted = (self.tweets.get(r["id"], {}) for r in post.get("referenced_tweets") or ())
         return mentioned or any(other.get("author_id") == US for other in quoted)
 
@@ -213,7 +218,13 @@ class XServer(Loopback):
         ids = request.query["ids"].split(",")
         found = [self.tweets[one] for one in ids if one in self.tweets]
         missing = [
-            {"resource_id": one, "title": "Not Found Error", "detail": f"no post {one}"}
+            {
+                "resource_id": one,
+                "resource_type": "tweet",
+                "title": "Not Found Error",
+                "detail": f"no post {one}",
+                "type": "https://api.twitter.com/2/problems/resource-not-found",
+            }
             for one in ids
             if one not in self.tweets
         ]
@@ -294,7 +305,9 @@ def _moment(post: Mapping[str, Any]) -> datetime:
 def _belongs(post: Mapping[str, Any], user: str, kind: str) -> bool:
     if kind == "tweets":
         return bool(post["author_id"] == user)
-    return any(m.get("id") == user for m in (post.get("entities") or {}).get("mentions") or ())
+    forms = (post, post.get("note_tweet") or {})
+    named = [m for form in forms for m in (form.get("entities") or {}).get("mentions") or ()]
+    return any(mention.get("id") == user for mention in named)
 
 
 def _too_old(request: Request, floor: datetime) -> Reply | None:
@@ -328,23 +341,3 @@ def _invalid(name: str, message: str) -> Reply:
 
 def _problem(status: int, title: str, detail: str) -> Reply:
     return Reply(status, {"title": title, "detail": detail, "status": status})
-
-
-def _signed(request: Request, header: str) -> bool:
-    """Verify an OAuth 1 HMAC-SHA1 signature (RFC 5849, 3.4) made for X's own address."""
-    pairs = re.findall(r'(\w+)="([^"]*)"', header)
-    params = {name: unquote(value) for name, value in pairs if name != "realm"}
-    signature = params.pop("oauth_signature", "")
-    every = sorted(
-        (quote(k, safe="~"), quote(v, safe="~")) for k, v in {**request.query, **params}.items()
-    )
-    listed = "&".join(f"{key}={value}" for key, value in every)
-    url = quote(f"{_SIGNED_FOR}{request.path}", safe="~")
-    text = f"{request.method}&{url}&{quote(listed, safe='~')}"
-    key = f"{KEYS['consumer_secret']}&{KEYS['access_token_secret']}"
-    made = hmac.new(key.encode(), text.encode(), hashlib.sha1).digest()
-    return (
-        hmac.compare_digest(base64.b64encode(made).decode(), signature)
-        and params.get("oauth_consumer_key") == KEYS["consumer_key"]
-        and params.get("oauth_token") == KEYS["access_token"]
-    )
