@@ -61,15 +61,8 @@ class Router:
         for left in range(ATTEMPTS - 1, -1, -1):
             try:
                 self._store(batch)
-            except Undecidable as error:
-                raise Malformed(str(error)) from error
-            except Forbidden as error:
-                raise Malformed(f"what it asks of its item is not allowed: {error}") from error
-            except DataError as error:
-                raise Malformed(f"the database refuses a value: {error.orig}") from error
-            except (OverflowError, UnicodeError) as error:
-                # of the driver, before the database has seen the value
-                raise Malformed(f"the database can't hold a value: {error}") from error
+            except _REFUSED as error:
+                raise Malformed(_refusal(error)) from error
             except (DBAPIError, Stale) as error:
                 if not left or not _in_the_way(error):
                     raise
@@ -84,6 +77,24 @@ class Router:
             plan = plan_batch(batch, known, self._policies, now, item_numbers(now, self._draw))
             store.write(session, plan)
             passed("route.writing")
+
+
+_REFUSED = (Undecidable, Forbidden, DataError, OverflowError, UnicodeError)
+"""What is wrong with a mention of the batch, and would be at each further attempt."""
+
+
+def _refusal(error: Exception) -> str:
+    """What is wrong with it, for the people who read the dead letter."""
+    match error:
+        case Forbidden():
+            return f"what it asks of its item is not allowed: {error}"
+        case DataError():
+            return f"the database refuses a value: {error.orig}"
+        case OverflowError() | UnicodeError():
+            # of the driver, before the database has seen the value
+            return f"the database can't hold a value: {error}"
+        case _:
+            return str(error)
 
 
 def _in_the_way(error: Exception) -> bool:
