@@ -108,7 +108,8 @@ def test_the_version_changes_with_the_content_and_not_with_comments() -> None:
             "first_reply: 2h",
             "first_reply: 80000h",
             (
-                r"line 13, priorities\.1\.first_reply: 80000h of 'office' takes more than 1830 days; "
+                r"line 13, priorities\.1\.first_reply: 80000h of 'office' takes more than "
+                "1830 days; "
                 "shorten it, or open the calendar longer"
             ),
         ),
