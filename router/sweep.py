@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from earshot import db, dead_letters, lifecycle
+from earshot import db, dead_letters, holding, lifecycle
 from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import ItemState
@@ -42,6 +42,7 @@ class TickReport:
     expired: int = 0
     offered: int = 0
     escalated: int = 0
+    stranded: int = 0
     lost: int = 0
 
 
@@ -50,10 +51,13 @@ def tick(
 ) -> TickReport:
     """Take back, wake, expire, then decide and offer, once for every brand.
 
-    `thorough` also looks for items that nobody wants while nobody is free.
+    `thorough` also looks for items that nobody wants while nobody is free, and for those that
+    nobody holds although their state says so.
     """
     report = TickReport()
     for policy in policies.values():
+        if thorough:
+            _requeue_stranded(sessions, policy, now, report)
         _take_back(sessions, policy, now, report)
         _wake_and_expire(sessions, policy, now, report)
         _decide(sessions, policy, now, report, thorough=thorough)
@@ -69,6 +73,19 @@ def _take_back(sessions: Sessions, policy: Policy, now: datetime, report: TickRe
                 report.timed_out += 1
             else:
                 report.absent += 1
+
+
+def _requeue_stranded(
+    sessions: Sessions, policy: Policy, now: datetime, report: TickReport
+) -> None:
+    with db.readers_of(sessions)() as session:
+        changes = claims.stranded(session, policy, now)
+        leftovers = holding.has_leftovers(session, policy.brand)
+    for change in changes:
+        report.stranded += _won(sessions, partial(lifecycle.move, change=change), report)
+    if leftovers:
+        with sessions.begin() as session:
+            holding.end_leftovers(session, policy.brand, now)
 
 
 def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:

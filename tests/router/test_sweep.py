@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from earshot import assignments, lifecycle
+from earshot import assignments, lifecycle, rollups
 from earshot.db import Sessions
 from earshot.domain import ItemState
+from earshot.holding import HELD
 from earshot.lifecycle import Change
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
-from earshot.tables import AssignmentRow, DeadLetterRow, ItemRow
+from earshot.tables import AssignmentRow, BacklogRow, DeadLetterRow, EventRow, ItemRow
 from earshot.topics import MENTIONS, TOPICS
 from router import sweep
 from router.policy import Policy
@@ -26,6 +27,7 @@ from tests.builders import NOON
 from tests.router.people import current, hire, member, queue_items, seen
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
+from tests.rows import a_reply
 
 MINUTE = timedelta(minutes=1)
 
@@ -173,6 +175,61 @@ def test_an_item_that_nobody_takes_goes_to_triage(sessions: Sessions) -> None:
     item = the_item(sessions)
     assert (item.state, item.state_reason) == ("new", "nobody took it after 3 offers")
     assert kinds(sessions)[-1] == "item.escalated"
+
+
+def strand(sessions: Sessions, state: ItemState) -> None:
+    """Leave the only item in a held state that nobody holds, as earlier versions could."""
+    with sessions.begin() as session:
+        session.execute(update(AssignmentRow).values(state="ended", ended_at=NOON))
+        session.execute(update(ItemRow).values(state=state))
+        session.execute(delete(BacklogRow))
+        rollups.count_backlog(session, counted(session))
+
+
+@pytest.mark.parametrize("state", sorted(HELD))
+def test_an_item_that_is_held_by_nobody_goes_back_to_the_queue_with_a_reason(
+    sessions: Sessions, state: ItemState
+) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 1)
+    tick(sessions)
+    strand(sessions, state)
+    clock = the_item(sessions).clock_started_at
+    assert sweep.tick(sessions, {"acme": a_policy()}, NOON, thorough=False) == TickReport()
+    assert tick(sessions) == TickReport(stranded=1, offered=1)
+    assert the_item(sessions).clock_started_at == clock
+    assert kinds(sessions)[-2:] == ["assignment.released", "assignment.offered"]
+    with sessions() as session:
+        released = session.scalars(
+            select(EventRow.why).where(EventRow.kind == "assignment.released")
+        ).one()
+        assert released == {"reason": "nobody held it"}
+        assert len(current(session)) == 1
+        assert backlog(session) == counted(session)
+
+
+def test_an_item_whose_reply_is_under_way_is_its_senders(sessions: Sessions) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 1)
+    tick(sessions)
+    strand(sessions, ItemState.SENDING)
+    with sessions.begin() as session:
+        item = session.scalars(select(ItemRow)).one()
+        session.add(a_reply(item_id=item.id))
+    assert tick(sessions) == TickReport()
+    assert the_item(sessions).state == "sending"
+
+
+def test_an_assignment_whose_item_is_not_held_ends(sessions: Sessions) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 1)
+    tick(sessions)
+    with sessions.begin() as session:
+        session.execute(update(ItemRow).values(state="closed", assignee_id=None))
+        session.execute(delete(BacklogRow))
+    assert tick(sessions) == TickReport()
+    with sessions() as session:
+        assert current(session) == []
 
 
 def test_many_sweepers_at_once_give_nobody_too_much_and_nothing_twice(
