@@ -177,6 +177,72 @@ def test_an_item_that_nobody_takes_goes_to_triage(sessions: Sessions) -> None:
     assert kinds(sessions)[-1] == "item.escalated"
 
 
+def reword(sessions: Sessions, **columns: Any) -> None:
+    """Let the only item be about something else."""
+    with sessions.begin() as session:
+        session.execute(update(ItemRow).values(**columns))
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"lang": "fr"}, "nobody in care answers in fr"),
+        ({"topic": "billing", "topic_confidence": 0.9}, "nobody in care has the skill for billing"),
+    ],
+)
+def test_an_item_that_nobody_of_its_team_could_answer_goes_to_triage_with_the_reason(
+    sessions: Sessions, columns: dict[str, Any], reason: str
+) -> None:
+    hire(sessions, 1, langs=["en"], skills={"checkout": 2}, on_duty=False)
+    queue_items(sessions, 1)
+    reword(sessions, **columns)
+    assert tick(sessions, NOON + 9 * MINUTE) == TickReport()  # somebody may join the team
+    assert tick(sessions, NOON + 10 * MINUTE) == TickReport(escalated=1)
+    item = the_item(sessions)
+    assert (item.state, item.state_reason) == ("new", reason)
+    with sessions() as session:
+        event = session.scalars(select(EventRow).where(EventRow.kind == "item.escalated")).one()
+        assert event.why is not None
+        assert event.why["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "able",
+    [
+        {"langs": ["fr"]},
+        {"langs": []},
+        {"langs": ["fr"], "skills": {"billing": 1}, "on_duty": False},
+    ],
+    ids=["speaks it, no skills named", "every language", "able, but off duty"],
+)
+def test_an_item_that_somebody_could_answer_some_time_waits_for_them(
+    sessions: Sessions, able: dict[str, Any]
+) -> None:
+    hire(sessions, 1, langs=["en"], skills={"checkout": 2}, on_duty=False)
+    hire(sessions, 2, **({"on_duty": False} | able))
+    queue_items(sessions, 1)
+    reword(sessions, lang="fr", topic="billing", topic_confidence=0.9)
+    assert tick(sessions, NOON + 60 * MINUTE) == TickReport()
+    assert the_item(sessions).state == "queued"
+
+
+def test_what_can_still_be_kept_is_offered_before_hundreds_that_are_lost(
+    sessions: Sessions,
+) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 501)
+    long_ago = NOON - timedelta(hours=30)
+    reword(sessions, due_at=long_ago + timedelta(hours=2), clock_started_at=long_ago, target_s=7200)
+    queue_items(sessions, 1, first=900)
+    with sessions.begin() as session:
+        fresh = session.scalars(select(ItemRow).where(ItemRow.thread == "simulator:900")).one()
+        fresh.due_at = NOON + 15 * MINUTE
+        fresh.weight = 8
+    assert tick(sessions) == TickReport(offered=1)
+    with sessions() as session:
+        assert [one.item_id for one in current(session)] == [fresh.id]
+
+
 def strand(sessions: Sessions, state: ItemState) -> None:
     """Leave the only item in a held state that nobody holds, as earlier versions could."""
     with sessions.begin() as session:
