@@ -23,7 +23,8 @@ from dashboard.reply_limits import limit_of
 from dashboard.words import gettext as _
 from earshot import assignments, lifecycle
 from earshot.domain import ItemState
-from earshot.lifecycle import HELD, Change, Forbidden, Stale
+from earshot.holding import HELD
+from earshot.lifecycle import Change, Forbidden, Stale
 from earshot.tables import ItemRow
 
 pages = Blueprint("queue", __name__)

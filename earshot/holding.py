@@ -101,7 +101,7 @@ def disagreements(session: Session) -> int:
     return items + (assignments or 0)
 
 
-def stranded(brand: str = "") -> Select[tuple[int, int, str]]:
+def stranded(brand: str = "") -> Select[int, int, str]:
     """Items that nobody holds although their state says so: id, version, state.
 
     An item whose reply is under way is none: its sender moves it on. `brand` empty means all.

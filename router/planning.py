@@ -17,6 +17,7 @@ from datetime import datetime
 
 from earshot import lifecycle
 from earshot.domain import TOMBSTONE, Classified, ItemState, Op
+from earshot.holding import HELD
 from earshot.lifecycle import OPEN, Change
 from earshot.rollups import ClosedClock
 from router import rows
@@ -221,7 +222,7 @@ class _Planner:
             self._patch(item, {"preview": ""})
         nobody_left = item["mentions"] == 1 and item["mention_id"] == mention.id
         state = ItemState(item["state"])
-        if nobody_left and state in OPEN and state not in lifecycle.HELD:
+        if nobody_left and state in OPEN and state not in HELD:
             why = {"reason": DELETED, "mention": mention.id}
             to = ItemState.DISMISSED
             columns: Row = {"state_reason": DELETED, "snoozed_until": None}

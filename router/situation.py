@@ -22,6 +22,9 @@ KEEPABLE, LOST, OLDEST, UNPROMISED = 300, 100, 50, 50
 soonest due, of the lost ones the newest losses, of all what has waited longest, and of what was
 never promised the newest."""
 
+SMALL = 500
+"""A queue of at most so many items is read whole: that costs less than asking for some of it."""
+
 HOPELESS = 100
 """The most queued items of each kind that are looked at because offers may not help them."""
 
@@ -33,8 +36,9 @@ def load(
 ) -> tuple[State, dict[int, int]]:
     """The state of the policy's brand, and the slots of each responder.
 
-    What waits are items that somebody may take who is free now. `thorough` adds those that
-    nobody wants or can answer, which are in no hurry.
+    What waits is the whole queue while it is small. Of a larger one it is what somebody may
+    take who is free now; `thorough` adds what nobody wants or can answer, which is in no
+    hurry. Unless `thorough`, nothing waits while nobody is free.
     """
     roster = session.execute(
         select(MembershipRow)
@@ -50,9 +54,12 @@ def load(
     ]
     slots = {member.person_id: member.slots for member in members}
     free = [one for one in responders if one.free and not one.absence]
-    waiting = _urgent(session, policy, free, now) if free else {}
-    if thorough:
-        waiting |= _hopeless(session, policy, responders, now)
+    waiting: dict[int, Waiting] = {}
+    if (free or thorough) and _is_small(session, policy.brand):
+        waiting = _whole(session, policy.brand)
+    elif free or thorough:
+        waiting = _urgent(session, policy, free, now) if free else {}
+        waiting |= _hopeless(session, policy, responders, now) if thorough else {}
     return State(waiting=list(waiting.values()), responders=responders), slots
 
 
@@ -105,6 +112,23 @@ _READ = (
 )
 
 
+def _is_small(session: Session, brand: str) -> bool:
+    """Whether the queue can be read whole. Counts no further than that."""
+    beyond = (
+        select(ItemRow.id)
+        .where(ItemRow.brand == brand, ItemRow.state == ItemState.QUEUED)
+        .order_by(ItemRow.due_at, ItemRow.id)
+        .offset(SMALL)
+        .limit(1)
+    )
+    return session.scalar(beyond) is None
+
+
+def _whole(session: Session, brand: str) -> dict[int, Waiting]:
+    question = _queued(brand).order_by(ItemRow.due_at, ItemRow.id).limit(SMALL)
+    return {row.id: _waiting(row) for row in session.execute(question)}
+
+
 def _urgent(
     session: Session, policy: Policy, free: Sequence[Responder], now: datetime
 ) -> dict[int, Waiting]:
@@ -130,14 +154,19 @@ def _hopeless(
     session: Session, policy: Policy, responders: Sequence[Responder], now: datetime
 ) -> dict[int, Waiting]:
     """The items that offers may not help: too many, given back, or for nobody's skills, by id."""
-    base = _queued(policy.brand).order_by(ItemRow.due_at, ItemRow.id).limit(HOPELESS)
+    base = _queued(policy.brand).limit(HOPELESS)
     refused = or_(
         ItemRow.offers >= policy.routing.routes.max_offers,
         type_coerce(ItemRow.excluded, Text) != "[]",
     )
-    old = ItemRow.clock_started_at <= now - UNSERVED_AFTER
+    started = ItemRow.clock_started_at
     found: dict[int, Waiting] = {}
-    for question in (base.where(refused), base.where(old, unservable(policy, responders))):
+    for question in (
+        base.where(refused).order_by(ItemRow.due_at, ItemRow.id),
+        base.where(started <= now - UNSERVED_AFTER, unservable(policy, responders)).order_by(
+            started, ItemRow.id
+        ),
+    ):
         found |= {row.id: _waiting(row) for row in session.execute(question)}
     return found
 

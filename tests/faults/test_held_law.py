@@ -23,7 +23,8 @@ from dashboard.replies import Written, queue_reply
 from dashboard.verdicts import Done, NotUs, Snooze, ToPerson, ToTeam, Verdict
 from earshot import assignments
 from earshot.domain import ItemState
-from earshot.lifecycle import HELD, OPEN, Forbidden, Stale
+from earshot.holding import HELD
+from earshot.lifecycle import OPEN, Forbidden, Stale
 from earshot.tables import AssignmentRow, EventRow, ItemRow, MembershipRow, ReplyRow, Table
 from tests.builders import a_classified
 from tests.faults import history
@@ -48,9 +49,12 @@ verdict_kinds = st.one_of(
 class Desk(RuleBasedStateMachine):
     """Two people, a router, a sweeper and a sender at a few threads, in any order."""
 
-    def __init__(self, url: str) -> None:
+    url: str
+    """The database's: each example empties it."""
+
+    def __init__(self) -> None:
         super().__init__()
-        engine = database(url)
+        engine = database(self.url)
         with engine.begin() as connection:
             for table in reversed(Table.metadata.sorted_tables):
                 connection.execute(table.delete())
@@ -251,8 +255,11 @@ class Desk(RuleBasedStateMachine):
 def test_an_item_is_held_exactly_when_somebody_holds_it_whatever_is_done(
     database_url: str,
 ) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call] -- Hypothesis leaves it untyped
-        lambda: Desk(database_url),
+    class OnThisDatabase(Desk):
+        url = database_url
+
+    run_state_machine_as_test(
+        OnThisDatabase,
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=25,

@@ -239,6 +239,15 @@ def test_six_hundred_that_nobody_free_can_take_or_keep_hide_no_fresh_one(
     assert len(loaded(sessions)) <= 500
 
 
+def test_a_small_queue_is_read_whole(sessions: Sessions) -> None:
+    hire(sessions, 1, langs=["en"])
+    fill(sessions, 500, lang="fr")
+    assert len(loaded(sessions)) == 500
+    with sessions.begin() as session:
+        queue(session, values(1, lang="fr"))
+    assert len(loaded(sessions)) == 0
+
+
 def test_of_many_lost_ones_the_newest_losses_and_the_longest_waiting_are_read(
     sessions: Sessions,
 ) -> None:
@@ -257,11 +266,11 @@ def test_what_was_never_promised_is_read_too_the_newest_first(sessions: Sessions
     hire(sessions, 1)
     with sessions.begin() as session:
         old = NOON - timedelta(days=200)
-        for n in range(60):
+        for n in range(600):
             row = values(n + 1, clock_started_at=old, target_s=0, target="")
             del row["due_at"]
             queue(session, row)
-    assert loaded(sessions) == set(range(11, 61))
+    assert loaded(sessions) == set(range(551, 601))
 
 
 def test_with_more_kinds_of_people_than_are_told_apart_everything_of_their_teams_is_read(

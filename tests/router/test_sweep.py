@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
@@ -330,6 +331,16 @@ def test_many_sweepers_at_once_give_nobody_too_much_and_nothing_twice(
         assert backlog(session) == counted(session)
         states = Counter(session.scalars(select(ItemRow.state)))
         assert states["assigned"] == len(held)
+
+
+def test_a_tick_that_reads_long_is_followed_by_a_longer_rest(sessions: Sessions) -> None:
+    ticking = itertools.count(step=0.25)
+    report = sweep.tick(
+        sessions, {"acme": a_policy()}, NOON, monotonic=lambda: float(next(ticking))
+    )
+    assert report.reading_s == 0.25
+    assert sweep.rest_s(0.5, report.reading_s) == 1.0
+    assert sweep.rest_s(0.5, 0.01) == 0.5
 
 
 def test_the_loop_ticks_buries_and_ends_when_it_is_told_to(sessions: Sessions) -> None:

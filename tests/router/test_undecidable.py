@@ -98,7 +98,7 @@ def asks(number: int, **changes: Any) -> Classified:
     return a_classified(**({"classification": QUESTION} | defaults | changes))
 
 
-UNDECIDABLE = {
+UNDECIDABLE: dict[str, dict[str, Any]] = {
     "a due time after the last day": {"classification": OUTAGE, "published_at": LAST_MINUTE},
     "a number that no database holds": {"author": an_author(reach=2**70)},
 }
