@@ -144,7 +144,7 @@ def _urgent(
         base.where(started <= now - wanted.max_age, due.is_not(None))
         .order_by(started, ItemRow.id)
         .limit(OLDEST),
-        base.where(due.is_(None)).order_by(ItemRow.id.desc()).limit(UNPROMISED),
+        base.where(due.is_(None)).order_by(due.desc(), ItemRow.id.desc()).limit(UNPROMISED),
     ):
         found |= {row.id: _waiting(row) for row in session.execute(question)}
     return found
