@@ -10,14 +10,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from collectors.outbox import ACTOR, Claim, settle
 from earshot import lifecycle, rollups
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import Change
-from earshot.tables import FLAG_HISTORY, AssignmentRow, ItemRow, MentionRow, ReplyRow
+from earshot.tables import FLAG_HISTORY, ItemRow, MentionRow, ReplyRow
 
 _RACES = 3
 
@@ -72,13 +72,7 @@ def confirmed(
             person_id=reply.person_id,
         ),
     )
-    session.execute(
-        update(AssignmentRow)
-        .where(AssignmentRow.item_id == held.item_id, AssignmentRow.state != "ended")
-        .values(state="ended", ended_at=now, end_reason="answered", lease_until=None)
-        .execution_options(synchronize_session=False)
-    )
-    extra = {"answered_at": item.answered_at or min(seen_at, now), "assignee_id": None}
+    extra = {"answered_at": item.answered_at or min(seen_at, now)}
     _move_item(session, held, held.then, now, {"reply": held.id, "confirmed": native_id}, extra)
     _reopen_if_written_since(session, held, item, reply, now)
     return True
@@ -136,6 +130,7 @@ def _move_item(
         to=to,
         why=why,
         columns=columns or {},
+        ended="answered" if "confirmed" in why else "",
     )
     try:
         for _ in range(_RACES):

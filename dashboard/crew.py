@@ -201,7 +201,6 @@ def _deal_with(session: Session, who: Viewer, item_id: int, now: datetime) -> No
         at=now,
         to=ItemState.CLOSED,
         why={"reason": reason},
-        columns={"assignee_id": None, "state_reason": reason},
+        columns={"state_reason": reason},
     )
     lifecycle.move(session, change)
-    assignments.end(session, who.brand, item_id, reason, now)

@@ -37,7 +37,7 @@ def in_words(explain: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[s
     if teams:
         yield _("Free, and of a team that may answer this: %(teams)s.", teams=teams)
     if winner.get("starved"):
-        yield _("It had waited so long that it went before everything else.")
+        yield _("It had waited so long that it went before all that is not urgent.")
     if "fit" in winner:
         yield _(
             "Fit %(fit)s, weight %(weight)s, about %(minutes)s minutes of work.",

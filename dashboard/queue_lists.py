@@ -15,7 +15,8 @@ from dashboard.desk import Viewer
 from dashboard.item_pages import ItemLine, columns, line_of
 from earshot import assignments
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import HELD, Forbidden, Stale
+from earshot.holding import HELD
+from earshot.lifecycle import Forbidden, Stale
 from earshot.tables import AssignmentRow, ItemRow, PersonRow, ReplyRow
 
 MOST = 200

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from dashboard import backlog_counts, drafts, queue_lists, verdicts
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
-from dashboard.desk import desk, viewer
+from dashboard.desk import Viewer, desk, viewer
 from dashboard.numbers import column_number
 from dashboard.panes import Pane, pane
 from dashboard.permissions import Permission, needs
@@ -21,7 +23,9 @@ from dashboard.reply_limits import limit_of
 from dashboard.words import gettext as _
 from earshot import assignments, lifecycle
 from earshot.domain import ItemState
-from earshot.lifecycle import HELD, Change, Forbidden, Stale
+from earshot.holding import HELD
+from earshot.lifecycle import Change, Forbidden, Stale
+from earshot.tables import ItemRow
 
 pages = Blueprint("queue", __name__)
 
@@ -198,17 +202,21 @@ def draft(item_id: int) -> Page:
             abort(404)
         text = request.form.get("text", "")
         drafts.save(writing, who, item_id, text, now)
-        _begin_answering(writing, item_id)
+        begin_answering(writing, who, item_id, now)
     return "", 204
 
 
-def _begin_answering(session: Session, item_id: int) -> None:
-    who, now = viewer(), desk().clock()
-    found = pane(session, who, item_id)
-    if found is None or found.item.assignee_id != who.person_id:
+def begin_answering(session: Session, who: Viewer, item_id: int, now: datetime) -> None:
+    """Accept an offer and start on the item, if the person holds it. Raises as `move`."""
+    state = session.scalar(
+        select(ItemRow.state).where(
+            ItemRow.id == item_id, ItemRow.brand == who.brand, ItemRow.assignee_id == who.person_id
+        )
+    )
+    if state is None:
         return
     assignments.accept(session, who.brand, item_id, who.person_id, now)
-    if found.item.state == ItemState.ASSIGNED:
+    if state == ItemState.ASSIGNED:
         lifecycle.move(
             session,
             Change(

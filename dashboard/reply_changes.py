@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,8 +13,9 @@ from dashboard.desk import Viewer
 from dashboard.replies import to_sending
 from earshot import lifecycle
 from earshot.domain import ItemState, ReplyState
+from earshot.holding import HELD
 from earshot.lifecycle import Change, Stale
-from earshot.tables import ReplyRow
+from earshot.tables import ItemRow, ReplyRow
 
 
 def withdraw(session: Session, who: Viewer, reply_id: int, now: datetime) -> int:
@@ -64,6 +65,14 @@ def edit_failed(session: Session, who: Viewer, reply_id: int, now: datetime) -> 
 def _back_to_answering(
     session: Session, who: Viewer, item_id: int, reply_id: int, now: datetime
 ) -> None:
+    """The item of a reply that is a draft again is worked on, if somebody still holds it.
+
+    One that was moved on meanwhile stays where it is: the person's text waits there.
+    """
+    state = session.scalar(
+        select(ItemRow.state).where(ItemRow.id == item_id, ItemRow.brand == who.brand)
+    )
+    held = state is not None and ItemState(state) in HELD
     lifecycle.move(
         session,
         Change(
@@ -71,7 +80,7 @@ def _back_to_answering(
             brand=who.brand,
             actor=who.actor,
             at=now,
-            to=ItemState.ANSWERING,
+            to=ItemState.ANSWERING if held else None,
             kind="reply.withdrawn",
             why={"reply": reply_id},
         ),

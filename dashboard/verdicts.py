@@ -17,8 +17,9 @@ from dashboard.desk import Viewer
 from dashboard.words import lazy
 from earshot import assignments, lifecycle
 from earshot.domain import ItemState
+from earshot.holding import HELD
 from earshot.lifecycle import Change, Stale
-from earshot.tables import EventRow, ItemRow, MembershipRow
+from earshot.tables import EventRow, ItemRow, MembershipRow, Utc
 
 UNDO_WITHIN = timedelta(minutes=5)
 
@@ -98,12 +99,11 @@ def decide(
         at=now,
         to=to,
         why=why,
-        columns={"assignee_id": None, "snoozed_until": None, "state_reason": "", **columns},
+        columns={"snoozed_until": None, "state_reason": "", **columns},
         expect=expect,
+        ended=verdict.name,
     )
-    version = lifecycle.move(session, change)
-    assignments.end(session, who.brand, item_id, verdict.name, now)
-    return version
+    return lifecycle.move(session, change)
 
 
 def _outcome(verdict: Done | NotUs | Snooze | ToTeam) -> tuple[ItemState, dict[str, Any]]:
@@ -133,8 +133,9 @@ def undo(
 ) -> int:
     """Take back one's own last verdict on an item; its new version.
 
-    Raises Stale when the last thing that happened to the item is not a verdict of this
-    person from the last five minutes.
+    Who had accepted the item holds it again, if they still answer for the brand; else it goes
+    back into the queue, as it does when it was only offered. Raises Stale when the last thing
+    that happened to the item is not a verdict of this person from the last five minutes.
     """
     event = session.scalars(
         select(EventRow)
@@ -145,10 +146,14 @@ def undo(
     ours = event is not None and event.actor == who.actor and "verdict" in (event.why or {})
     if event is None or not ours or now - event.at > UNDO_WITHIN:
         raise Stale(f"item {item_id} has no verdict of yours that could be taken back")
-    before = {name: _restored(name, value) for name, value in (event.before or {}).items()}
-    to = ItemState(before.pop("state"))
+    stood = _stood(session, event)
+    to, hold = ItemState(stood.pop("state")), None
+    holder = stood.pop("assignee_id")
+    if to in HELD:
+        hold = assignments.held_until(session, who.brand, item_id, holder or 0, event.at)
+        to = ItemState.QUEUED if hold is None else to
     why = {"taken_back": (event.why or {})["verdict"]}
-    version = lifecycle.move(
+    return lifecycle.move(
         session,
         Change(
             item_id=item_id,
@@ -158,16 +163,28 @@ def undo(
             to=to,
             kind="item.undone",
             why=why | ({"client": client} if client else {}),
-            columns=before,
+            columns=stood,
             expect=expect,
+            hold=hold,
+            ended="undone",
         ),
     )
-    assignments.end(session, who.brand, item_id, "undone", now)
-    return version
+
+
+def _stood(session: Session, event: EventRow) -> dict[str, Any]:
+    """State, assignee and all other columns that the event changed, as they were before it.
+
+    What an event changed is all that it tells: what it left as it was still stands.
+    """
+    now = session.execute(
+        select(ItemRow.state, ItemRow.assignee_id).where(ItemRow.id == event.item_id)
+    ).one()
+    before = {name: _restored(name, value) for name, value in (event.before or {}).items()}
+    return now._asdict() | before
 
 
 def _restored(name: str, value: Any) -> Any:
     """A column's value from an event, where times are text."""
-    if isinstance(value, str) and getattr(ItemRow, name).type.python_type is datetime:
+    if isinstance(value, str) and isinstance(getattr(ItemRow, name).type, Utc):
         return datetime.fromisoformat(value)
     return value

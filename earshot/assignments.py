@@ -1,24 +1,25 @@
 """Who holds an item: given, offered, accepted, handed back. One assignment is current at most.
 
-Every function changes the item and its assignment in the caller's transaction, so that the
-two can't disagree; the unique index over current assignments is the last guard. What fails
-raises before it has changed anything, or the caller's transaction is given up.
+Every function changes the item and its assignment by one move in the caller's transaction, so
+that the two can't disagree; the unique index over current assignments is the last guard. What
+fails raises before it has changed anything, or the caller's transaction is given up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from earshot import db, lifecycle
-from earshot.domain import ItemState
+from earshot import lifecycle
+from earshot.domain import ItemState, Role
+from earshot.holding import Hold
 from earshot.lifecycle import Change, Stale
-from earshot.tables import AssignmentRow, ItemRow, MembershipRow
+from earshot.tables import AssignmentRow, ItemRow, MembershipRow, PersonRow
 
 BY_HAND = "by hand"
 """The policy version of an assignment that a person made."""
@@ -59,17 +60,7 @@ def offer(session: Session, offered: Offered, actor: str, now: datetime) -> int:
     ).first()
     if item is None or item.state != ItemState.QUEUED:
         raise Stale(f"item {offered.item_id} is not queued any more")
-    row = {
-        "brand": offered.brand,
-        "item_id": offered.item_id,
-        "person_id": offered.person_id,
-        "state": "offered",
-        "lease_until": offered.lease_until,
-        "made_at": now,
-        "policy_version": offered.policy_version,
-        "explain": dict(offered.explain),
-    }
-    version = lifecycle.move(
+    return lifecycle.move(
         session,
         Change(
             item_id=offered.item_id,
@@ -79,13 +70,16 @@ def offer(session: Session, offered: Offered, actor: str, now: datetime) -> int:
             to=ItemState.ASSIGNED,
             kind="assignment.offered",
             why=offered.explain,
-            columns={"assignee_id": offered.person_id, "offers": item.offers + 1},
+            columns={"offers": item.offers + 1},
             expect=offered.expect,
+            hold=Hold(
+                person_id=offered.person_id,
+                policy_version=offered.policy_version,
+                explain=offered.explain,
+                lease_until=offered.lease_until,
+            ),
         ),
     )
-    if not db.insert_new(session, AssignmentRow, [row]):
-        raise Stale(f"item {offered.item_id} has a current assignment")
-    return version
 
 
 def _lock_place(session: Session, offered: Offered) -> None:
@@ -128,7 +122,7 @@ def give(
 
     Raises Stale and Forbidden as `lifecycle.move`.
     """
-    version = lifecycle.move(
+    return lifecycle.move(
         session,
         Change(
             item_id=item_id,
@@ -137,23 +131,16 @@ def give(
             at=now,
             to=ItemState.ASSIGNED,
             why=why,
-            columns={"assignee_id": person_id, "snoozed_until": None, "state_reason": ""},
+            columns={"snoozed_until": None, "state_reason": ""},
             expect=expect,
+            hold=Hold(
+                person_id=person_id,
+                policy_version=BY_HAND,
+                explain={"by": actor, "why": "a person chose"},
+            ),
+            ended="given to another",
         ),
     )
-    end(session, brand, item_id, "given to another", now)
-    session.execute(
-        insert(AssignmentRow).values(
-            brand=brand,
-            item_id=item_id,
-            person_id=person_id,
-            state="accepted",
-            made_at=now,
-            policy_version=BY_HAND,
-            explain={"by": actor, "why": "a person chose"},
-        )
-    )
-    return version
 
 
 def accept(session: Session, brand: str, item_id: int, person_id: int, now: datetime) -> bool:
@@ -206,7 +193,7 @@ def hand_back(
     ).first()
     if held is None or held.assignee_id != person_id:
         raise Stale(f"item {item_id} is not held by person {person_id}")
-    version = release(
+    return release(
         session,
         Change(
             item_id=item_id,
@@ -216,42 +203,50 @@ def hand_back(
             why={"reason": reason} if reason else {},
             columns={"excluded": sorted({*held.excluded, person_id})},
             expect=expect,
+            ended=reason or "handed back",
         ),
     )
-    end(session, brand, item_id, reason or "handed back", now)
-    return version
+
+
+def held_until(
+    session: Session, brand: str, item_id: int, person_id: int, at: datetime
+) -> Hold | None:
+    """What gives an item back to the person who had accepted it until `at`.
+
+    None when they had not, as with an offer that was still open, or when they no longer
+    answer for the brand.
+    """
+    row = session.execute(
+        select(AssignmentRow.policy_version, AssignmentRow.explain, MembershipRow.roles)
+        .join(
+            MembershipRow,
+            and_(
+                MembershipRow.brand == AssignmentRow.brand,
+                MembershipRow.person_id == AssignmentRow.person_id,
+            ),
+        )
+        .join(PersonRow, PersonRow.id == AssignmentRow.person_id)
+        .where(
+            AssignmentRow.item_id == item_id,
+            AssignmentRow.brand == brand,
+            AssignmentRow.person_id == person_id,
+            AssignmentRow.ended_at == at,
+            AssignmentRow.lease_until.is_(None),
+            PersonRow.active,
+        )
+        .order_by(AssignmentRow.id.desc())
+        .limit(1)
+    ).first()
+    if row is None or Role.RESPONDER not in row.roles:
+        return None
+    return Hold(person_id=person_id, policy_version=row.policy_version, explain=row.explain)
 
 
 def release(session: Session, change: Change) -> int:
     """Put a held item back into the queue, with its age; its new version.
 
-    `change` says by whom and why. The assignment is the caller's to end. Raises as
-    `lifecycle.move`.
+    `change` says by whom and why; its assignment ends. Raises as `lifecycle.move`.
     """
     return lifecycle.move(
-        session,
-        Change(
-            item_id=change.item_id,
-            brand=change.brand,
-            actor=change.actor,
-            at=change.at,
-            to=ItemState.QUEUED,
-            kind="assignment.released",
-            why=change.why,
-            columns={"assignee_id": None, **change.columns},
-            expect=change.expect,
-        ),
-    )
-
-
-def end(session: Session, brand: str, item_id: int, reason: str, now: datetime) -> None:
-    """End the current assignment of an item, if there is one. The item stays as it is."""
-    session.execute(
-        update(AssignmentRow)
-        .where(
-            AssignmentRow.brand == brand,
-            AssignmentRow.item_id == item_id,
-            AssignmentRow.state != "ended",
-        )
-        .values(state="ended", ended_at=now, end_reason=reason)
+        session, replace(change, to=ItemState.QUEUED, kind=change.kind or "assignment.released")
     )

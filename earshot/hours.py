@@ -19,6 +19,9 @@ from earshot.holiday_dates import public_holidays
 DAY_MINUTES = 24 * 60
 HORIZON_DAYS = 3660
 """How far a deadline is sought: ten years. Beyond it a calendar is as good as closed."""
+PROMISE_DAYS = HORIZON_DAYS // 2
+"""The farthest that a promise may fall due, so that one is found whenever its clock starts."""
+_ANY_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 _ZERO = timedelta()
 _ONE_DAY = timedelta(days=1)
@@ -162,6 +165,22 @@ def add(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:
             return begin + left
         left -= end - begin
     return _much_later(calendar, start, duration)
+
+
+def fits(calendar: Calendar, duration: timedelta) -> bool:
+    """Whether `duration` of open time is over within `PROMISE_DAYS`, whenever it starts.
+
+    Each of the calendar's schedules is asked as if it were in force for ever.
+    """
+    for schedule in calendar.schedules:
+        alone = Calendar(name=calendar.name, zone=calendar.zone, schedules=(schedule,))
+        try:
+            due = add(alone, _ANY_START, duration)
+        except (ValueError, OverflowError):
+            return False
+        if due - _ANY_START > timedelta(days=PROMISE_DAYS):
+            return False
+    return True
 
 
 def _much_later(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:

@@ -1,7 +1,9 @@
 """The life of an item: which state may follow which, and the one way to change it.
 
 A change is one transaction: the row (guarded by its version), one event, and the backlog's
-counts. Whoever lost a race gets `Stale` and has changed nothing.
+counts. Whoever lost a race gets `Stale` and has changed nothing. An item and the assignment
+that says who holds it change together: entering a held state takes a `Hold`, leaving it ends
+the live assignment.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from earshot import db, rollups
+from earshot import db, holding, rollups
 from earshot.domain import ItemState
+from earshot.holding import HELD, Hold, Passing
 from earshot.tables import SLOT_S, EventRow, ItemRow
 
 S = ItemState
@@ -28,7 +31,9 @@ def _states(words: str) -> frozenset[ItemState]:
 NEXT: Mapping[ItemState, frozenset[ItemState]] = {
     S.NEW: _states("triaged queued assigned answering snoozed dismissed answered closed expired"),
     S.TRIAGED: _states("new queued assigned snoozed dismissed closed expired"),
-    S.QUEUED: _states("new assigned answering snoozed dismissed answered closed expired"),
+    S.QUEUED: _states(
+        "new assigned answering awaiting_approval sending snoozed dismissed answered closed expired"
+    ),
     S.ASSIGNED: _states(
         "new queued answering awaiting_approval sending snoozed dismissed answered closed expired"
     ),
@@ -39,17 +44,17 @@ NEXT: Mapping[ItemState, frozenset[ItemState]] = {
     S.SENDING: _states("answering assigned queued answered closed"),
     S.ANSWERED: _states("queued new assigned closed"),
     S.CLOSED: _states("queued new answered"),
-    S.SNOOZED: _states("new queued assigned dismissed closed"),
-    S.DISMISSED: _states("new queued closed"),
+    S.SNOOZED: _states("new queued assigned answering dismissed closed"),
+    S.DISMISSED: _states("new queued assigned answering snoozed closed"),
     S.EXPIRED: _states("new queued closed"),
 }
-"""What may follow what. Ended states have followers too: an author who writes again reopens."""
+"""What may follow what. Ended states have followers too: an author who writes again reopens, and
+a verdict can be taken back."""
 
 OPEN = _states("new triaged queued assigned answering awaiting_approval sending snoozed")
 """The states in which somebody still waits: these are in the backlog."""
 
-HELD = frozenset({S.ASSIGNED, S.ANSWERING, S.AWAITING_APPROVAL, S.SENDING})
-"""The states in which a responder holds the item."""
+_HELD_WORDS = ", ".join(sorted(HELD))
 
 
 class Forbidden(Exception):
@@ -67,6 +72,9 @@ class Change:
     `expect` is the version the decision was made on (None: whatever stands). `to` None keeps
     the state. `kind` names the event (`item.<to>` unless given). `why` says which rule or
     person decided and on what grounds.
+
+    `hold` says who holds the item from now on; `to` is then a held state. `ended` is the
+    reason kept with an assignment that this ends (the reason in `why` unless given).
     """
 
     item_id: int
@@ -78,6 +86,8 @@ class Change:
     why: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     expect: int | None = None
+    hold: Hold | None = None
+    ended: str = ""
 
 
 def slot_of(moment: datetime) -> int:
@@ -91,14 +101,15 @@ def slot_start(slot: int) -> datetime:
 
 
 _COUNTED = ("state", "team", "sentiment", "flags", "slot")
-_READ = ("id", "brand", "version", *_COUNTED)
+_READ = ("id", "brand", "version", "assignee_id", *_COUNTED)
 
 
 def move(session: Session, change: Change) -> int:
     """Carry out `change`; the item's new version.
 
     Raises Stale when the item is gone, belongs to another brand or was changed since
-    `expect`, and Forbidden when its state may not be followed by `change.to`.
+    `expect`, and Forbidden when its state may not be followed by `change.to`, or that is a
+    held state and nobody would hold the item.
     """
     return move_all(session, [change])[0]
 
@@ -117,6 +128,7 @@ def move_all(session: Session, changes: Sequence[Change]) -> list[int]:
         alike = [row for row in rows if tuple(row) == names]
         if db.update_rows(session, ItemRow, alike, key=("id", "was_version")) != len(alike):
             raise Stale("an item was changed by somebody else; read it again")
+    holding.pass_on(session, moving.passings)
     rollups.count_backlog(session, moving.backlog)
     session.execute(insert(EventRow), moving.events)
     return versions
@@ -136,6 +148,7 @@ class _Moving:
 
     def __init__(self, standing: Mapping[int, dict[str, Any]]) -> None:
         self.events: list[dict[str, Any]] = []
+        self.passings: list[Passing] = []
         self.backlog: dict[rollups.BacklogKey, int] = {}
         self._now = {key: dict(row) for key, row in standing.items()}
         self._versions = {key: int(row["version"]) for key, row in standing.items()}
@@ -151,6 +164,7 @@ class _Moving:
         if change.to is not None:
             allow(ItemState(row["state"]), change.to)
             columns["state"] = change.to.value
+        columns |= self._pass_on(change, ItemState(row["state"]))
         if "clock_started_at" in columns:
             columns["slot"] = slot_of(columns["clock_started_at"])
         after = row | columns
@@ -161,6 +175,32 @@ class _Moving:
         self._now[change.item_id] = after
         self._set.setdefault(change.item_id, {}).update(columns, changed_at=change.at)
         return int(after["version"])
+
+    def _pass_on(self, change: Change, before: ItemState) -> dict[str, Any]:
+        """Note who gets or loses the item; the columns that say so. Raises Forbidden."""
+        after, hold = change.to or before, change.hold
+        if after in HELD:
+            if hold is None and before in HELD:
+                return {}
+            if hold is None:
+                raise Forbidden(
+                    f"an item that nobody holds can't become {after}; give it to somebody first"
+                )
+        elif hold is not None:
+            raise Forbidden(f"an item that is {after} can't be held; it may be {_HELD_WORDS}")
+        elif before not in HELD:
+            return {}
+        reason = change.ended or str(change.why.get("reason", "")) or change.kind or after.value
+        self.passings.append(
+            Passing(
+                brand=change.brand,
+                item_id=change.item_id,
+                at=change.at,
+                reason=reason,
+                hold=hold,
+            )
+        )
+        return {"assignee_id": None if hold is None else hold.person_id}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each item's new values, with the version that they replace."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from earshot import assignments
+from earshot import assignments, holding
 from earshot.assignments import BY_HAND, Offered
 from earshot.crash_points import passed
 from earshot.domain import ItemState
@@ -25,6 +25,7 @@ ACTOR = "role:sweep"
 
 TIMED_OUT = "not accepted in time"
 ABSENT = "the responder is not there"
+STRANDED = "nobody held it"
 
 SWEPT = 200
 """The most assignments taken back, and items woken or expired, in one go."""
@@ -146,6 +147,30 @@ def take_back(session: Session, policy: Policy, held: Held, now: datetime) -> No
             expect=item.version,
         ),
     )
+
+
+def stranded(session: Session, policy: Policy, now: datetime) -> list[Change]:
+    """Changes that put held items back into the queue which nobody holds, at most `SWEPT`.
+
+    None comes about by this version's code: earlier ones left some.
+    """
+    found = session.execute(
+        holding.stranded(policy.brand).order_by(ItemRow.due_at, ItemRow.id).limit(SWEPT)
+    )
+    return [
+        Change(
+            item_id=row.id,
+            brand=policy.brand,
+            actor=ACTOR,
+            at=now,
+            to=ItemState.QUEUED,
+            kind="assignment.released",
+            why={"reason": STRANDED},
+            columns={"state_reason": STRANDED},
+            expect=row.version,
+        )
+        for row in found
+    ]
 
 
 def actionable(session: Session, brand: str) -> dict[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.escalation import Escalations
 from router.state import (
     Decision,
     Offer,
@@ -13,7 +14,7 @@ from router.state import (
     Routes,
     State,
     Waiting,
-    escalation,
+    Wanted,
     hindrance,
 )
 
@@ -24,11 +25,16 @@ class EarliestDue:
 
     routes: Routes
 
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted()
+
     def decide(self, state: State, now: datetime) -> Sequence[Decision]:
         decisions: list[Decision] = []
+        escalations = Escalations(state.responders, self.routes)
         load = {one.id: one.actionable for one in state.responders}
         for item in sorted(state.waiting, key=_due):
-            given_up = escalation(item, state.responders, self.routes, now)
+            given_up = escalations.of(item, now)
             if given_up is not None:
                 decisions.append(given_up)
                 continue

@@ -11,6 +11,9 @@ with `slack` the time to the due moment less 1.3 times the expected handling tim
 
 (the apparent-tardiness-cost rule of Vepsäläinen and Morton, 1987, with lost deadlines demoted
 instead of served first, so that one miss does not cause the next).
+
+While something has waited for `max_age`, it goes before all but what is urgent and can still be
+kept: promises with a slack between 0 and `kappa`. What was never promised goes last.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from router.escalation import Escalations
 from router.state import (
     Decision,
     Offer,
@@ -30,8 +35,9 @@ from router.state import (
     Routes,
     State,
     Waiting,
-    escalation,
+    Wanted,
     hindrance,
+    likely_fit,
 )
 
 SKILL_FACTOR = {0: 1.3, 1: 1.3, 2: 1.0, 3: 0.78}
@@ -53,12 +59,13 @@ class Objective:
 
     `late_start` is the urgency, above `floor`, of what has just become late. `min_fit` drops
     responders who probably lack the skill. `rows` bounds how many items of a team are looked
-    at, the most urgent first. What has waited for `max_age` goes before everything else.
+    at, of those that somebody free may take the most urgent first. A promised item that has
+    waited for `max_age` goes before all but what is urgent and can still be kept.
     """
 
     kappa: timedelta = timedelta(minutes=30)
     phi: float = 0.5
-    min_fit: float = 0.0
+    min_fit: float = 0.25
     minutes: float = 5.0
     rows: int = 200
     late_floor: float = 0.1
@@ -67,10 +74,19 @@ class Objective:
     max_age: timedelta = timedelta(hours=12)
 
 
-class _Pair(NamedTuple):
-    """A possible offer. Sorted by rank: starved first, then index, then a fair coin."""
+class _Class(IntEnum):
+    """What goes before what, whatever its index."""
 
-    rank: tuple[int, float, int]
+    KEPT = 0
+    STARVED = 1
+    OTHER = 2
+    UNPROMISED = 3
+
+
+class _Pair(NamedTuple):
+    """A possible offer. Sorted by rank: its class, then index, then a fair coin."""
+
+    rank: tuple[_Class, float, int]
     item: Waiting
     responder: Responder
     urgency: float
@@ -100,23 +116,26 @@ class GreedyIndex:
     routes: Routes
     objective: Objective
 
+    @property
+    def wanted(self) -> Wanted:
+        aim = self.objective
+        quickest = aim.minutes * min(SKILL_FACTOR.values())
+        answer = timedelta(minutes=SAFETY * quickest)
+        return Wanted(min_fit=aim.min_fit, answer=answer, max_age=aim.max_age)
+
     def decide(self, state: State, now: datetime) -> Sequence[Decision]:
         decisions: list[Decision] = []
         waiting = []
+        escalations = Escalations(state.responders, self.routes, self.objective.min_fit)
         for item in sorted(state.waiting, key=lambda item: item.id):
-            given_up = escalation(item, state.responders, self.routes, now)
+            given_up = escalations.of(item, now)
             if given_up is None:
                 waiting.append(item)
             else:
                 decisions.append(given_up)
         everyone = sorted(state.responders, key=lambda responder: responder.id)
         free = [one for one in everyone if one.free and not one.absence]
-        candidates: dict[int, list[_Pair]] = {}
-        if free:
-            for item in self._most_urgent(waiting, now):
-                pairs = self._pairs(item, free, now)
-                if pairs:
-                    candidates[item.id] = pairs
+        candidates = self._candidates(waiting, free, now) if free else {}
         best = _best_first(candidates, {one.id: one.free for one in free})
         offers = (self._offer(pair, candidates[pair.item.id], everyone, now) for pair in best)
         return [*decisions, *offers]
@@ -124,46 +143,78 @@ class GreedyIndex:
     def urgency(self, item: Waiting, minutes: float, now: datetime) -> float:
         """How urgent `item` is at `now` for somebody who takes `minutes` for it, 0..1."""
         aim = self.objective
-        due = item.due_at or item.clock_started_at + aim.max_age
-        slack = (due - now).total_seconds() - 60 * SAFETY * minutes
+        slack = self._slack_s(item, minutes, now)
         if slack >= 0:
             return math.exp(-slack / aim.kappa.total_seconds())
         lost = math.exp(slack / aim.late_decay.total_seconds())
         return aim.late_floor + (1 - aim.late_floor) * aim.late_start * lost
 
-    def _most_urgent(self, waiting: Sequence[Waiting], now: datetime) -> list[Waiting]:
-        by_team: dict[str, list[tuple[float, float, int, Waiting]]] = {}
-        for item in waiting:
-            worth = item.weight * self.urgency(item, self.objective.minutes, now)
-            row = (-self._starved(item, now), -worth, item.id, item)
-            by_team.setdefault(item.team, []).append(row)
-        rows = self.objective.rows
-        return [row[-1] for team in by_team.values() for row in heapq.nsmallest(rows, team)]
+    def _slack_s(self, item: Waiting, minutes: float, now: datetime) -> float:
+        if item.due_at is None:
+            return self.objective.max_age.total_seconds()
+        return (item.due_at - now).total_seconds() - 60 * SAFETY * minutes
 
-    def _pairs(self, item: Waiting, free: Sequence[Responder], now: datetime) -> list[_Pair]:
+    def _candidates(
+        self, waiting: Sequence[Waiting], free: Sequence[Responder], now: datetime
+    ) -> dict[int, list[_Pair]]:
+        """The pairs of the most urgent items of each team that somebody free may have."""
+        starving = any(self._starved(item, now) for item in waiting)
+        by_team: dict[str, list[tuple[_Class, float, int, Waiting]]] = {}
+        for item in waiting:
+            minutes = self.objective.minutes
+            worth = item.weight * self.urgency(item, minutes, now)
+            first = self._class(item, minutes, now, starving=starving)
+            by_team.setdefault(item.team, []).append((first, -worth, item.id, item))
+        found: dict[int, list[_Pair]] = {}
+        for rows in by_team.values():
+            rows.sort()
+            left = self.objective.rows
+            for *_, item in rows:
+                pairs = self._pairs(item, free, now, starving=starving)
+                if pairs:
+                    found[item.id] = pairs
+                    left -= 1
+                    if not left:
+                        break
+        return found
+
+    def _pairs(
+        self, item: Waiting, free: Sequence[Responder], now: datetime, *, starving: bool
+    ) -> list[_Pair]:
         """The pairs of `item` with all who may have it, best first."""
         teams = self.routes.teams(item, now)
-        starved = self._starved(item, now)
-        urgencies: dict[float, float] = {}
+        known: dict[float, tuple[_Class, float]] = {}
         pairs = []
         for responder in free:
             if hindrance(item, responder, teams):
                 continue
-            fit = _fit(item, responder)
+            fit = likely_fit(item, responder)
             if fit < self.objective.min_fit:
                 continue
             minutes = self.objective.minutes * _skill_factor(item, responder)
-            urgency = urgencies.get(minutes)
-            if urgency is None:
-                urgency = urgencies[minutes] = self.urgency(item, minutes, now)
+            if minutes not in known:
+                first = self._class(item, minutes, now, starving=starving)
+                known[minutes] = first, self.urgency(item, minutes, now)
+            first, urgency = known[minutes]
             index = item.weight * urgency * fit**self.objective.phi / minutes
-            rank = (-starved, -index, _coin(item.id, responder.id))
+            rank = (first, -index, _coin(item.id, responder.id))
             pairs.append(_Pair(rank, item, responder, urgency, fit, minutes))
         pairs.sort(key=_RANK)
         return pairs
 
-    def _starved(self, item: Waiting, now: datetime) -> int:
-        return int(now - item.clock_started_at >= self.objective.max_age)
+    def _class(self, item: Waiting, minutes: float, now: datetime, *, starving: bool) -> _Class:
+        """What goes before what. While nothing starves the index alone decides on promises."""
+        if item.due_at is None:
+            return _Class.UNPROMISED
+        if not starving:
+            return _Class.OTHER
+        if 0 <= self._slack_s(item, minutes, now) <= self.objective.kappa.total_seconds():
+            return _Class.KEPT
+        return _Class.STARVED if self._starved(item, now) else _Class.OTHER
+
+    def _starved(self, item: Waiting, now: datetime) -> bool:
+        """Whether a promised item has waited too long. History that promises nothing can't."""
+        return item.due_at is not None and now - item.clock_started_at >= self.objective.max_age
 
     def _offer(
         self, won: _Pair, pairs: Sequence[_Pair], everyone: Iterable[Responder], now: datetime
@@ -183,7 +234,7 @@ class GreedyIndex:
             explain={
                 "policy": self.routes.version,
                 "method": "greedy",
-                "winner": won.parts() | {"starved": bool(self._starved(item, now))},
+                "winner": won.parts() | {"starved": won.rank[0] is _Class.STARVED},
                 "runner_up": others[0].parts() if others else None,
                 "not_considered": left_out,
                 "teams": sorted(teams),
@@ -210,17 +261,6 @@ def _best_first(candidates: dict[int, list[_Pair]], places: dict[int, int]) -> I
             yield pairs[position]
         elif position + 1 < len(pairs):
             heapq.heappush(heap, (pairs[position + 1].rank, item_id, position + 1))
-
-
-def _fit(item: Waiting, responder: Responder) -> float:
-    """The probability that the responder has the skill which the item needs.
-
-    The share of probability that lies on other topics counts half: of those we know nothing.
-    """
-    if not responder.skills or not item.topic:
-        return 1.0
-    others = (1 - item.topic_confidence) / 2
-    return item.topic_confidence + others if responder.skills.get(item.topic) else others
 
 
 def _skill_factor(item: Waiting, responder: Responder) -> float:

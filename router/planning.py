@@ -19,6 +19,7 @@ from datetime import datetime
 
 from earshot import lifecycle
 from earshot.domain import TOMBSTONE, Classified, ItemState, Op
+from earshot.holding import HELD
 from earshot.lifecycle import OPEN, Change
 from earshot.rollups import ClosedClock
 from earshot.tables import FLAG_HISTORY
@@ -43,11 +44,27 @@ def plan_batch(
     now: datetime,
     numbers: Iterator[int],
 ) -> Plan:
-    """The writes for `batch`, whose brands are all in `policies`. New items take `numbers`."""
+    """The writes for `batch`, whose brands are all in `policies`. New items take `numbers`.
+
+    Raises Undecidable for the first mention that no writes can be worked out for.
+    """
     planner = _Planner(known, now, numbers)
     for classified in batch:
-        planner.take(policies[classified.mention.brand], classified)
+        try:
+            planner.take(policies[classified.mention.brand], classified)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Whatever it is, it is about this one mention: no other may wait behind it for ever.
+            raise Undecidable(
+                f"{classified.mention.id} can't be decided about: {type(error).__name__}: {error}; "
+                "correct the brand's routing.yaml if it is the cause, then retry it"
+            ) from error
     return planner.plan
+
+
+class Undecidable(Exception):
+    """Nothing can be worked out for a mention: a due time past the last day, a broken policy."""
 
 
 class _Planner:
@@ -214,7 +231,7 @@ class _Planner:
             self._patch(item, {"preview": ""})
         nobody_left = item["mentions"] == 1 and item["mention_id"] == mention.id
         state = ItemState(item["state"])
-        if nobody_left and state in OPEN and state not in lifecycle.HELD:
+        if nobody_left and state in OPEN and state not in HELD:
             why = {"reason": DELETED, "mention": mention.id}
             to = ItemState.DISMISSED
             columns: Row = {"state_reason": DELETED, "snoozed_until": None}

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from earshot import calendars, yaml_source
+from earshot import calendars, hours, yaml_source
 from earshot.domain import Target
-from earshot.hours import Calendar
+from earshot.hours import HORIZON_DAYS, PROMISE_DAYS, Calendar
 from earshot.tables import FLAG_HIGH_REACH, FLAG_VIP
 from earshot.yaml_source import OperatorError, Step, YamlSource
 from router import state
@@ -114,7 +114,21 @@ class _Reader:
         found = _DURATION.fullmatch(text)
         if found is None or not int(found[1]):
             raise self._error(f"{text!r} is not a duration; write 90s, 15m, 2h or 3d", *path)
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+        duration = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+        if duration.days > HORIZON_DAYS:
+            raise self._error(f"{text!r} is over the limit of {HORIZON_DAYS}d", *path)
+        return duration
+
+    def promise(self, text: str, name: str, calendar: Calendar, *path: Step) -> Target:
+        """A target on `calendar`, which falls due before the calendar is as good as closed."""
+        within = self.duration(text, *path)
+        if not hours.fits(calendar, within):
+            raise self._error(
+                f"{text} of {calendar.name!r} takes more than {PROMISE_DAYS} days; shorten "
+                "it, or open the calendar longer",
+                *path,
+            )
+        return Target(name=name, within=within, calendar=calendar.name)
 
     def positive(self, number: int, *path: Step) -> int:
         if number < 1:
@@ -143,20 +157,13 @@ class _Reader:
                     *path,
                     "clock",
                 )
+            clock = named[part.clock]
             rules.append(
                 PriorityRule(
                     id=part.id,
                     when=self.condition(part.when, ITEM, *path, "when"),
-                    first=Target(
-                        name="first",
-                        within=self.duration(part.first_reply, *path, "first_reply"),
-                        calendar=part.clock,
-                    ),
-                    next=Target(
-                        name="next",
-                        within=self.duration(part.next_reply, *path, "next_reply"),
-                        calendar=part.clock,
-                    ),
+                    first=self.promise(part.first_reply, "first", clock, *path, "first_reply"),
+                    next=self.promise(part.next_reply, "next", clock, *path, "next_reply"),
                     weight=self.above_zero(part.weight, *path, "weight"),
                 )
             )

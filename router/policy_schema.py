@@ -41,7 +41,7 @@ class LatePart(Part, frozen=True):
 class GreedyPart(Part, frozen=True, tag_field="kind", tag="greedy"):
     kappa: str = "30m"
     phi: float = 0.5
-    min_fit: float = 0.0
+    min_fit: float = 0.25
     minutes: float = 5.0
     rows: int = 200
     late: LatePart = LatePart()

@@ -13,11 +13,11 @@ from earshot import db
 from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import Classified
-from earshot.lifecycle import Stale
+from earshot.lifecycle import Forbidden, Stale
 from earshot.topics import Malformed
 from router import store
 from router.numbering import item_numbers
-from router.planning import plan_batch
+from router.planning import Undecidable, plan_batch
 from router.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class Router:
         """Store `batch`, in order, in one transaction.
 
         Raises Malformed for a batch with a mention that can't be stored: one of a brand
-        without a policy, or with a value that the database refuses.
+        without a policy, one that can't be decided about, or one with a value that the
+        database refuses.
         """
         for one in batch:
             if one.mention.brand not in self._policies:
@@ -60,8 +61,8 @@ class Router:
         for left in range(ATTEMPTS - 1, -1, -1):
             try:
                 self._store(batch)
-            except DataError as error:
-                raise Malformed(f"the database refuses a value: {error.orig}") from error
+            except _REFUSED as error:
+                raise Malformed(_refusal(error)) from error
             except (DBAPIError, Stale) as error:
                 if not left or not _in_the_way(error):
                     raise
@@ -76,6 +77,24 @@ class Router:
             plan = plan_batch(batch, known, self._policies, now, item_numbers(now, self._draw))
             store.write(session, plan)
             passed("route.writing")
+
+
+_REFUSED = (Undecidable, Forbidden, DataError, OverflowError, UnicodeError)
+"""What is wrong with a mention of the batch, and would be at each further attempt."""
+
+
+def _refusal(error: Exception) -> str:
+    """What is wrong with it, for the people who read the dead letter."""
+    match error:
+        case Forbidden():
+            return f"what it asks of its item is not allowed: {error}"
+        case DataError():
+            return f"the database refuses a value: {error.orig}"
+        case OverflowError() | UnicodeError():
+            # of the driver, before the database has seen the value
+            return f"the database can't hold a value: {error}"
+        case _:
+            return str(error)
 
 
 def _in_the_way(error: Exception) -> bool:

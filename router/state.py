@@ -96,6 +96,13 @@ class Routes:
                     found |= step.teams
         return found
 
+    def ever(self, item: Waiting) -> frozenset[str]:
+        """The teams that may answer `item` now or when its time runs out."""
+        found = frozenset({item.team})
+        if item.calendar in self.calendars and item.target:
+            found = found.union(*(step.teams for step in self.steps.get(item.team, ())))
+        return found
+
     def _share_used(self, item: Waiting, now: datetime) -> float:
         calendar = self.calendars.get(item.calendar)
         if calendar is None or not item.target:
@@ -125,11 +132,37 @@ class Escalate:
 Decision = Offer | Escalate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which of the waiting items a policy looks at.
+
+    Those that somebody free fits by `min_fit`; promises that an answer of `answer` can keep
+    before those that are lost, and what has waited for `max_age` beside them.
+    """
+
+    min_fit: float = 0.0
+    answer: timedelta = timedelta()
+    max_age: timedelta = timedelta(hours=12)
+
+
 class RoutingPolicy(Protocol):
     """Who gets what now. Pure: the same state and time give the same decisions."""
 
+    @property
+    def routes(self) -> Routes:
+        """Who may have an item, as its time runs out."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which items it has to be shown."""
+
     def decide(self, state: State, now: datetime) -> Sequence[Decision]:
         """Decisions in order of importance; each item and each place at most once."""
+
+
+def speaks(item: Waiting, responder: Responder) -> bool:
+    """Whether the responder answers in the item's language, or nobody could tell which it is."""
+    return item.lang == UNDETERMINED or not responder.langs or item.lang in responder.langs
 
 
 def hindrance(item: Waiting, responder: Responder, teams: frozenset[str]) -> str:
@@ -138,25 +171,20 @@ def hindrance(item: Waiting, responder: Responder, teams: frozenset[str]) -> str
         return "gave it back"
     if not responder.teams & teams:
         return "not in the team"
-    if item.lang != UNDETERMINED and responder.langs and item.lang not in responder.langs:
+    if not speaks(item, responder):
         return "does not speak the language"
     if responder.absence:
         return responder.absence
     return "" if responder.free else "has work to do"
 
 
-def escalation(
-    item: Waiting, responders: Sequence[Responder], routes: Routes, now: datetime
-) -> Escalate | None:
-    """Whether offering `item` has been tried enough: too often, or everybody gave it back."""
-    if item.offers >= routes.max_offers:
-        reason = f"nobody took it after {item.offers} offers"
-        return Escalate(item_id=item.id, version=item.version, reason=reason)
-    if not item.excluded:
-        return None
-    teams = routes.teams(item, now)
-    members = {one.id for one in responders if one.teams & teams}
-    if members and members <= item.excluded:
-        reason = "everybody who could answer it gave it back"
-        return Escalate(item_id=item.id, version=item.version, reason=reason)
-    return None
+def likely_fit(item: Waiting, responder: Responder) -> float:
+    """The probability that the responder has the skill which the item needs.
+
+    The share of probability that lies on other topics counts half: of those we know nothing.
+    Somebody without skills takes every topic.
+    """
+    if not responder.skills or not item.topic:
+        return 1.0
+    others = (1 - item.topic_confidence) / 2
+    return item.topic_confidence + others if responder.skills.get(item.topic) else others

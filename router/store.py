@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from earshot import db, lifecycle, rollups
 from earshot.domain import Classified, Mention
 from earshot.tables import (
-    AssignmentRow,
     EventRow,
     ItemRow,
     MentionRow,
@@ -19,7 +18,7 @@ from earshot.tables import (
     RevisionRow,
 )
 from router.bulk import insert_rows
-from router.plan import SEEN_OUTSIDE, Known, Plan, StoredMention
+from router.plan import Known, Plan, StoredMention
 from router.rows import Row, is_own
 
 _ITEM = (
@@ -167,10 +166,3 @@ def _update_items(session: Session, plan: Plan) -> None:
     for names in dict.fromkeys(map(tuple, patches)):
         alike = [row for row in patches if tuple(row) == names]
         db.update_rows(session, ItemRow, alike, key=("id",))
-    connection = session.connection()
-    for clock, item in plan.answered:
-        connection.execute(
-            update(AssignmentRow)
-            .where(AssignmentRow.item_id == item, AssignmentRow.state != "ended")
-            .values(state="ended", ended_at=clock.stopped_at, end_reason=SEEN_OUTSIDE)
-        )

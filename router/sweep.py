@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from earshot import db, dead_letters, lifecycle
+from earshot import db, dead_letters, holding, lifecycle
 from earshot.crash_points import passed
 from earshot.db import Sessions
 from earshot.domain import ItemState
@@ -21,12 +22,15 @@ from earshot.metrics import Metrics
 from earshot.topics import TOPICS
 from router import bury, claims, situation, timers
 from router.policy import Policy
-from router.state import Escalate, Offer
+from router.state import Escalate, Offer, State
 
 TRIM_EVERY = timedelta(minutes=1)
 
 THOROUGH_EVERY = timedelta(seconds=10)
 """How often items are looked at although nobody is free to take one."""
+
+SHARE = 4
+"""After a tick sweep rests at least so many times as long as it read, whatever is queued."""
 
 POLL_S = 0.1
 """How long each tick listens for dead letters; a Kafka group needs some time to form."""
@@ -34,7 +38,10 @@ POLL_S = 0.1
 
 @dataclass(slots=True)
 class TickReport:
-    """What one tick did; `lost` counts what somebody else was faster at."""
+    """What one tick did; `lost` counts what somebody else was faster at.
+
+    `reading_s` is how long it took to read what waits.
+    """
 
     timed_out: int = 0
     absent: int = 0
@@ -42,21 +49,34 @@ class TickReport:
     expired: int = 0
     offered: int = 0
     escalated: int = 0
+    stranded: int = 0
     lost: int = 0
+    reading_s: float = field(default=0.0, compare=False)
 
 
 def tick(
-    sessions: Sessions, policies: Mapping[str, Policy], now: datetime, *, thorough: bool = True
+    sessions: Sessions,
+    policies: Mapping[str, Policy],
+    now: datetime,
+    *,
+    thorough: bool = True,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> TickReport:
     """Take back, wake, expire, then decide and offer, once for every brand.
 
-    `thorough` also looks for items that nobody wants while nobody is free.
+    `thorough` also looks for items that nobody wants while nobody is free, and for those that
+    nobody holds although their state says so.
     """
     report = TickReport()
     for policy in policies.values():
+        if thorough:
+            _requeue_stranded(sessions, policy, now, report)
         _take_back(sessions, policy, now, report)
         _wake_and_expire(sessions, policy, now, report)
-        _decide(sessions, policy, now, report, thorough=thorough)
+        began = monotonic()
+        state, slots = _situation(sessions, policy, now, thorough=thorough)
+        report.reading_s += monotonic() - began
+        _decide(sessions, policy, now, report, state, slots)
     return report
 
 
@@ -71,6 +91,19 @@ def _take_back(sessions: Sessions, policy: Policy, now: datetime, report: TickRe
                 report.absent += 1
 
 
+def _requeue_stranded(
+    sessions: Sessions, policy: Policy, now: datetime, report: TickReport
+) -> None:
+    with db.readers_of(sessions)() as session:
+        changes = claims.stranded(session, policy, now)
+        leftovers = holding.has_leftovers(session, policy.brand)
+    for change in changes:
+        report.stranded += _won(sessions, partial(lifecycle.move, change=change), report)
+    if leftovers:
+        with sessions.begin() as session:
+            holding.end_leftovers(session, policy.brand, now)
+
+
 def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
     with db.readers_of(sessions)() as session:
         changes = timers.due(session, policy, now)
@@ -82,11 +115,21 @@ def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: 
                 report.woken += 1
 
 
-def _decide(
-    sessions: Sessions, policy: Policy, now: datetime, report: TickReport, *, thorough: bool
-) -> None:
+def _situation(
+    sessions: Sessions, policy: Policy, now: datetime, *, thorough: bool
+) -> tuple[State, dict[int, int]]:
     with db.readers_of(sessions)() as session:
-        state, slots = situation.load(session, policy, now, thorough=thorough)
+        return situation.load(session, policy, now, thorough=thorough)
+
+
+def _decide(
+    sessions: Sessions,
+    policy: Policy,
+    now: datetime,
+    report: TickReport,
+    state: State,
+    slots: Mapping[int, int],
+) -> None:
     for decision in policy.routing.decide(state, now):
         match decision:
             case Offer():
@@ -136,6 +179,15 @@ def _won(sessions: Sessions, act: Callable[[Session], object], report: TickRepor
     return True
 
 
+def rest_s(every_s: float, reading_s: float) -> float:
+    """How long to rest after a tick that read the queues for `reading_s` seconds. Pure.
+
+    A queue of a hundred thousand of which nobody free may take anything is looked through in a
+    fifth of a second: that must not take the core of those who work on it.
+    """
+    return max(every_s, SHARE * reading_s)
+
+
 def run(
     sessions: Sessions,
     policies: Mapping[str, Policy],
@@ -148,8 +200,11 @@ def run(
     step_done: Callable[[], None],
     retention_s: float,
     purge: Callable[[datetime], None] = lambda _: None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Tick every `every_s` seconds until `stop` is set; bury and retry dead letters, trim the log.
+
+    Where reading what waits takes long it ticks less often.
 
     `retention_s` is how long the log keeps what everybody has read; `purge` is called at each
     tick, to take a little out of the database when it is time. Raises what the database
@@ -164,7 +219,7 @@ def run(
             now = clock()
             thorough = looked_at is None or now - looked_at >= THOROUGH_EVERY
             looked_at = now if thorough else looked_at
-            report = tick(sessions, policies, now, thorough=thorough)
+            report = tick(sessions, policies, now, thorough=thorough, monotonic=monotonic)
             metrics.add("offers_made", report.offered)
             metrics.add("offers_taken_back", report.timed_out + report.absent)
             metrics.observe("step_seconds", (clock() - now).total_seconds())
@@ -180,7 +235,7 @@ def run(
                     messages.trim(topic.dead, retention_s)
             purge(now)
             step_done()
-            stop.wait(every_s)
+            stop.wait(rest_s(every_s, report.reading_s))
     finally:
         producer.close()
         for grave in graves:

@@ -127,7 +127,7 @@ def inbox(server: RedditServer) -> RedditSource:
 
 
 def test_posts_of_250_days_ago_on_x_never_go_before_three_outages_of_now(line: Line) -> None:
-    hire(line.sessions, 1, 2, 3, skills={"tech": 1})
+    hire(line.sessions, 1, 2, 3, teams=["tech"])
     with XServer() as server:
         for number in range(40):
             server.post(QUESTION, author=str(5_000 + number), at=ago(250))
@@ -141,7 +141,7 @@ def test_posts_of_250_days_ago_on_x_never_go_before_three_outages_of_now(line: L
 def test_things_of_250_days_ago_on_reddit_are_history_and_never_go_before_three_outages(
     line: Line,
 ) -> None:
-    hire(line.sessions, 1, 2, 3, skills={"tech": 1})
+    hire(line.sessions, 1, 2, 3, teams=["tech"])
     with RedditServer() as server:
         for number in range(40):
             root = server.submit("Acme?")

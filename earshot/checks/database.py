@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from earshot import db, schema
+from earshot import db, holding, schema
 from earshot.checks.finding import Finding, Well, Wrong
 from earshot.tables import EventRow
 
@@ -82,6 +82,19 @@ def sound(engine: Engine, oldest: int = OLDEST_POSTGRES) -> Finding:
             "server", f"PostgreSQL {name}", f"upgrade it to {oldest // 10_000} or a newer release"
         )
     return Well("server", f"PostgreSQL {name}")
+
+
+def held(engine: Engine) -> Finding:
+    """Whether items and the assignments that say who holds them agree."""
+    with db.open_readers(engine).begin() as session:
+        wrong = holding.disagreements(session)
+    if wrong:
+        return Wrong(
+            "held items",
+            f"{wrong} are held by nobody, or assigned without being held",
+            "let sweep run: it puts them back into the queue",
+        )
+    return Well("held items", "each has one holder")
 
 
 def clock(engine: Engine, now: Callable[[], datetime]) -> Finding:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from earshot import lifecycle, rollups
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import HELD, slot_of
+from earshot.holding import HELD
+from earshot.lifecycle import slot_of
 from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
 from tests.builders import NOON, a_classification
 from tests.rows import item_id

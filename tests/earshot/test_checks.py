@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, select, text
+from sqlalchemy import Engine, create_engine, make_url, select, text, update
 from sqlalchemy.engine import URL
 
 from earshot import db, schema
@@ -22,11 +22,11 @@ from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
 from earshot.role import ROLES
 from earshot.sqlite_log import SqliteLog
-from earshot.tables import EventRow, SourceHealthRow
+from earshot.tables import AssignmentRow, EventRow, SourceHealthRow
 from earshot.telemetry import HealthServer, Probe
 from earshot.topics import CLASSIFIED, MENTIONS, TOPICS
 from tests.builders import NOON, a_classification, a_mention
-from tests.rows import a_person, a_reply, add_item, an_item
+from tests.rows import a_person, a_reply, add_item, an_item, item_id
 
 
 def wrong(found: Finding, subject: str, said: str) -> None:
@@ -88,6 +88,7 @@ def test_a_database_in_order_is_well(engine: Engine) -> None:
         database.durable(engine),
         database.sound(engine),
         database.clock(engine, lambda: datetime.now(UTC)),
+        database.held(engine),
     ]
     assert [finding for finding in found if isinstance(finding, Wrong)] == []
 
@@ -176,6 +177,34 @@ def test_a_clock_that_was_set_back_is_wrong(engine: Engine) -> None:
 
 
 # ------------------------------------------------------------------ the log
+
+
+def test_items_that_nobody_holds_and_assignments_of_nothing_are_wrong(engine: Engine) -> None:
+    assert isinstance(database.held(engine), Well)
+    with db.open_sessions(engine).begin() as session:
+        session.add(a_person())
+        session.flush()
+        held = an_item("simulator:1", state=ItemState.ASSIGNED, assignee_id=1)
+        session.add_all([held, an_item("simulator:2", state=ItemState.QUEUED)])
+        held_id = held.id
+        session.flush()
+        session.add(an_assignment(item_id("acme", "simulator:2")))
+    wrong(database.held(engine), "held items", "2 are held by nobody, or assigned without")
+    with db.open_sessions(engine).begin() as session:
+        session.execute(update(AssignmentRow).values(item_id=held_id))
+    assert isinstance(database.held(engine), Well)
+
+
+def an_assignment(item: int) -> AssignmentRow:
+    return AssignmentRow(
+        brand="acme",
+        item_id=item,
+        person_id=1,
+        state="accepted",
+        made_at=NOON,
+        policy_version="v1",
+        explain={},
+    )
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 
 from earshot import db, lifecycle, rollups
 from earshot.domain import ItemState
-from earshot.lifecycle import HELD, NEXT, OPEN, Change, Forbidden, Stale, move, slot_of, slot_start
-from earshot.tables import BacklogRow, EventRow, ItemRow
+from earshot.holding import HELD, Hold
+from earshot.lifecycle import NEXT, OPEN, Change, Forbidden, Stale, move, slot_of, slot_start
+from earshot.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
 from tests.builders import NOON
 from tests.rows import a_person, add_item, an_item, database
 
+HOLD = Hold(person_id=1, policy_version="v1", explain={})
 COUNTED = ("brand", "state", "team", "sentiment", "flags", "slot")
 
 
@@ -26,6 +28,7 @@ COUNTED = ("brand", "state", "team", "sentiment", "flags", "slot")
 def engine(database_url: str) -> Any:
     made = database(database_url)
     with db.open_sessions(made).begin() as session:
+        session.add(a_person())
         add_item(session, an_item())
     yield made
     made.dispose()
@@ -39,6 +42,8 @@ def change(session: Session, **columns: Any) -> Change:
         "actor": "person:1",
         "at": NOON,
     }
+    if columns.get("to") in HELD:
+        defaults["hold"] = HOLD
     return Change(**defaults | columns)
 
 
@@ -86,6 +91,7 @@ def test_an_item_can_get_from_anywhere_to_an_end_and_back_to_work() -> None:
 def test_a_move_is_allowed_or_changes_nothing(before: ItemState, after: ItemState) -> None:
     engine = database()
     with db.open_sessions(engine).begin() as session:
+        session.add(a_person())
         add_item(session, an_item(state=before))
         stood = whole(session)
         if after == before or after in NEXT[before]:
@@ -149,6 +155,34 @@ def test_a_decision_on_an_old_version_changes_nothing(engine: Engine) -> None:
             move(session, change(session, to=ItemState.ASSIGNED, expect=1))
         assert whole(session) == stood
         assert move(session, change(session, to=ItemState.ASSIGNED, expect=2)) == 3
+
+
+@pytest.mark.parametrize("held", sorted(HELD))
+def test_an_item_that_nobody_holds_is_in_no_held_state(engine: Engine, held: ItemState) -> None:
+    with db.open_sessions(engine).begin() as session:
+        move(session, change(session, to=ItemState.QUEUED))
+        stood = whole(session)
+        with pytest.raises(Forbidden, match=f"nobody holds can't become {held}; give it to"):
+            move(session, change(session, to=held, hold=None))
+        with pytest.raises(Forbidden, match="an item that is snoozed can't be held; it may be"):
+            move(session, change(session, to=ItemState.SNOOZED, hold=HOLD))
+        assert whole(session) == stood
+
+
+def test_an_assignment_begins_and_ends_with_the_move_that_changes_its_item(engine: Engine) -> None:
+    with db.open_sessions(engine).begin() as session:
+        move(session, change(session, to=ItemState.ASSIGNED))
+        move(session, change(session, to=ItemState.ANSWERING, hold=None))
+        item = session.scalars(select(ItemRow)).one()
+        (live,) = session.scalars(select(AssignmentRow))
+        assert (item.assignee_id, live.person_id, live.state) == (1, 1, "accepted")
+    with db.open_sessions(engine).begin() as session:
+        why = {"reason": "no reply needed"}
+        move(session, change(session, to=ItemState.CLOSED, why=why))
+        item = session.scalars(select(ItemRow)).one()
+        (ended,) = session.scalars(select(AssignmentRow))
+        assert (item.assignee_id, ended.state, ended.ended_at) == (None, "ended", NOON)
+        assert ended.end_reason == "no reply needed"
 
 
 def test_an_item_of_another_brand_is_not_there(engine: Engine) -> None:

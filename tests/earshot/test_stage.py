@@ -117,7 +117,7 @@ def test_malformed_bytes_are_set_aside_and_the_rest_goes_on(log: Log) -> None:
     assert "Expected `str`, got `int` - at `$.brand`" in second["reason"]
 
 
-def test_what_a_handler_refuses_is_found_one_by_one(log: Log) -> None:
+def test_what_a_handler_refuses_is_found_among_the_others(log: Log) -> None:
     def picky(batch: Sequence[Mention]) -> list[Classified]:
         if any(m.native_id in ("2", "3") for m in batch):
             raise Malformed("x" * 2 * REASON_LIMIT)

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from collectors.addressed import IN_THREAD
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import HELD, OPEN
+from earshot.holding import HELD
+from earshot.lifecycle import OPEN
 from earshot.tables import (
     AssignmentRow,
     BacklogRow,

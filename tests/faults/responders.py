@@ -180,8 +180,6 @@ def answer(session: Session, who: Viewer, item_id: int, now: datetime) -> str:
         at=now,
         to=ItemState.CLOSED,
         why={"reason": "there is nothing left to answer"},
-        columns={"assignee_id": None},
     )
     lifecycle.move(session, change)
-    assignments.end(session, who.brand, item_id, "nothing to answer", now)
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collectors.send import Sender
@@ -53,12 +53,12 @@ def dying_at(step: int) -> Iterator[None]:
 
 
 class Installation:
-    """The real code of every stage behind the log, on SQLite in memory."""
+    """The real code of every stage behind the log, on `engine`: SQLite in memory unless given."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
         self.clock = ManualClock()
         self.platform = SilentPlatform(self.clock)
-        self.engine = database()
+        self.engine = engine or database()
         self.sessions = db.open_sessions(self.engine)
         folder = ROOT / "config/brands"
         self.policies = load_policies(folder, brands.load(folder))

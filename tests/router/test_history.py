@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from earshot.assignments import give
 from earshot.db import Sessions
 from earshot.domain import Classification, Classified, ItemState, Op
 from earshot.lifecycle import OPEN, Change, move
@@ -144,7 +145,7 @@ def test_a_policy_that_lets_items_expire_does_so_by_the_age_of_history(sessions:
 
 
 def test_three_outages_of_now_are_offered_before_any_history(sessions: Sessions) -> None:
-    hire(sessions, 1, 2, 3, skills={"tech": 1})
+    hire(sessions, 1, 2, 3, teams=["tech"])
     routed(sessions, [old(str(n), thread=str(n), days=250 + n) for n in range(1, 41)])
     outages = [
         a_classified(native_id=f"o{n}", thread=f"o{n}", classification=OUTAGE) for n in range(3)
@@ -209,7 +210,9 @@ def test_history_does_not_reopen_a_thread_of_now_that_has_ended(
     sessions: Sessions, ended: ItemState
 ) -> None:
     routed(sessions, [new("2", 0)])
-    bring(sessions, ItemState.ASSIGNED)
+    hire(sessions, 1)
+    with sessions.begin() as session:
+        give(session, "acme", the_item(sessions).id, 1, "person:1", NOON, expect=None, why={})
     bring(sessions, ended)
     routed(sessions, [old("1")])
     item = the_item(sessions)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.earliest_due import EarliestDue
-from router.index import GreedyIndex, Objective
+from router.index import SAFETY, GreedyIndex, Objective
 from router.state import (
     Escalate,
     Offer,
@@ -86,7 +86,10 @@ _items = st.builds(
     topic_confidence=st.floats(0, 1),
     weight=st.floats(0.5, 24),
     clock_started_at=st.integers(-2000, 0).map(lambda n: NOON + n * MINUTE),
-    due_at=st.one_of(st.none(), st.integers(-600, 6000).map(lambda n: NOON + n * MINUTE)),
+    due_at=st.one_of(
+        st.none(),
+        st.one_of(st.integers(-600, 6000), st.integers(0, 45)).map(lambda n: NOON + n * MINUTE),
+    ),
     excluded=st.frozensets(_people, max_size=3),
     offers=st.integers(0, 3),
 )
@@ -176,12 +179,82 @@ def test_what_is_lost_already_waits_for_what_can_still_be_saved() -> None:
     assert pairs(EARLIEST, [lost, rescue], [a_responder()]) == [(1, 1)]
 
 
-def test_what_has_waited_for_half_a_day_goes_before_everything() -> None:
-    old = an_item(
-        1, clock_started_at=NOON - timedelta(hours=12), due_at=NOON - timedelta(hours=11), weight=1
+OLD = an_item(
+    1, clock_started_at=NOON - timedelta(hours=12), due_at=NOON - timedelta(hours=11), weight=1
+)
+
+
+def test_what_has_waited_for_half_a_day_goes_before_what_is_in_no_hurry() -> None:
+    later = an_item(2, due_at=NOON + timedelta(hours=3), weight=24)
+    assert pairs(GREEDY, [OLD, later], [a_responder()]) == [(1, 1)]
+    lost = an_item(3, due_at=NOON - 5 * MINUTE, weight=24)
+    assert pairs(GREEDY, [OLD, lost], [a_responder()]) == [(1, 1)]
+
+
+def test_what_has_waited_for_half_a_day_waits_for_what_is_urgent_and_can_still_be_kept() -> None:
+    outages = [an_item(n, due_at=NOON + 15 * MINUTE, weight=8) for n in (2, 3, 4)]
+    roster = [a_responder(n) for n in (1, 2, 3, 4)]
+    assert {item for item, _ in pairs(GREEDY, [OLD, *outages], roster[:3])} == {2, 3, 4}
+    assert {item for item, _ in pairs(GREEDY, [OLD, *outages], roster)} == {1, 2, 3, 4}
+
+
+def test_old_history_that_nobody_promised_to_answer_goes_last() -> None:
+    history = an_item(
+        1, clock_started_at=NOON - timedelta(days=300), due_at=None, target=timedelta()
     )
-    rescue = an_item(2, due_at=NOON + 15 * MINUTE, weight=24)
-    assert pairs(GREEDY, [old, rescue], [a_responder()]) == [(1, 1)]
+    easy = an_item(2, due_at=NOON + timedelta(hours=4), weight=2)
+    for policy in (GREEDY, EARLIEST):
+        assert pairs(policy, [history, easy], [a_responder()]) == [(2, 1)]
+        assert pairs(policy, [history], [a_responder()]) == [(1, 1)]
+
+
+def _kept_in_time(item: Waiting, minutes: float) -> bool:
+    """Whether the promise can still be kept, and not for much longer."""
+    if item.due_at is None:
+        return False
+    slack = (item.due_at - NOON).total_seconds() - 60 * SAFETY * minutes
+    return 0 <= slack <= GREEDY.objective.kappa.total_seconds()
+
+
+@law
+@given(waitings, rosters)
+def test_nobody_is_given_what_waited_longest_while_something_urgent_can_be_kept_by_them(
+    waiting: list[Waiting], roster: list[Responder]
+) -> None:
+    decisions = GREEDY.decide(State(waiting=waiting, responders=roster), NOON)
+    items, people = {item.id: item for item in waiting}, {one.id: one for one in roster}
+    settled = {decision.item_id for decision in decisions}
+    for offer in decisions:
+        if not isinstance(offer, Offer) or not offer.explain["winner"]["starved"]:
+            continue
+        starved = items[offer.item_id]
+        assert NOON - starved.clock_started_at >= GREEDY.objective.max_age
+        assert not _kept_in_time(starved, offer.explain["winner"]["minutes"])
+        person = replace(people[offer.person_id], actionable=0)
+        for item in waiting:
+            alone = offers(GREEDY, [item], [person])
+            left = item.id not in settled and alone
+            assert not (left and _kept_in_time(item, alone[0].explain["winner"]["minutes"]))
+
+
+@law
+@given(waitings, rosters)
+def test_only_a_promise_can_starve(waiting: list[Waiting], roster: list[Responder]) -> None:
+    items = {item.id: item for item in waiting}
+    for offer in offers(GREEDY, waiting, roster):
+        if offer.explain["winner"]["starved"]:
+            assert items[offer.item_id].due_at is not None
+
+
+def test_items_that_nobody_free_may_take_hide_none_that_somebody_may() -> None:
+    """Two hundred urgent items in French, and one in English for the only person who is free."""
+    french = [an_item(n, lang="fr", due_at=NOON + 10 * MINUTE) for n in range(1, 301)]
+    english = an_item(999, due_at=NOON + timedelta(hours=5))
+    speaker = a_responder(langs=frozenset({"en"}))
+    assert pairs(GREEDY, [*french, english], [speaker]) == [(999, 1)]
+    given_back = [replace(item, lang="en", excluded=frozenset({1})) for item in french]
+    absent = a_responder(2, absence="off duty")
+    assert pairs(GREEDY, [*given_back, english], [speaker, absent]) == [(999, 1)]
 
 
 def test_an_item_goes_to_whom_it_fits_best() -> None:

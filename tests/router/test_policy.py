@@ -110,6 +110,19 @@ def test_the_version_changes_with_the_content_and_not_with_comments() -> None:
         ('care: {match: "true"', 'care: {match: "false"', "the last of teams must have match"),
         ("Europe/Madrid", "Madrid", "line 2, timezone: 'Madrid' is not a time zone"),
         (
+            "first_reply: 2h",
+            "first_reply: 80000h",
+            (
+                r"line 13, priorities\.1\.first_reply: 80000h of 'office' takes more than "
+                "1830 days; "
+                "shorten it, or open the calendar longer"
+            ),
+        ),
+        ("next_reply: 20m", "next_reply: 999999d", "line 12.*999999d.* is over the limit of 3660d"),
+        ("suspect_for: 10m", "suspect_for: 88000h", "line 22.*'88000h' is over the limit of 3660"),
+        ("unseen_after: 10m", "unseen_after: 999999d", "line 22.*unseen_after: '999999d' is over"),
+        ("slots: 4", "slots: 4\n  expire_after: 999999d", "line 24.*'999999d' is over the limit"),
+        (
             "binding: late",
             "objective: {kappa: 1m}",
             "line 21, defaults: .*unknown field `objective`",
@@ -119,6 +132,21 @@ def test_the_version_changes_with_the_content_and_not_with_comments() -> None:
 def test_a_mistake_is_named_with_line_and_path(old: str, new: str, complaint: str) -> None:
     with pytest.raises(OperatorError, match=complaint):
         a_policy((old, new))
+
+
+def test_a_promise_is_counted_on_the_hours_of_each_season_of_its_calendar() -> None:
+    """Weeks of one hour hold forty hours within the year, and not four thousand."""
+    seasons = (
+        'office: {hours: {mon-fri: "08:00-20:00"}}',
+        (
+            'office: {hours: {mon-fri: "08:00-20:00"}, '
+            'changes: [{from: 2027-01-01, hours: {mon: "08:00-09:00"}}]}'
+        ),
+    )
+    fits = a_policy(seasons, ("first_reply: 2h", "first_reply: 40h"))
+    assert fits.priorities[1].first.within == timedelta(hours=40)
+    with pytest.raises(OperatorError, match="4000h of 'office' takes more than 1830 days"):
+        a_policy(seasons, ("first_reply: 2h", "first_reply: 4000h"))
 
 
 def test_the_shipped_policies_can_be_read_and_promise_fifteen_minutes_in_an_outage() -> None:

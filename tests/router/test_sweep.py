@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from earshot import assignments, lifecycle
+from earshot import assignments, lifecycle, rollups
 from earshot.db import Sessions
 from earshot.domain import ItemState
+from earshot.holding import HELD
 from earshot.lifecycle import Change
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
-from earshot.tables import AssignmentRow, DeadLetterRow, ItemRow
+from earshot.tables import AssignmentRow, BacklogRow, DeadLetterRow, EventRow, ItemRow
 from earshot.topics import MENTIONS, TOPICS
 from router import sweep
 from router.policy import Policy
@@ -26,6 +28,7 @@ from tests.builders import NOON
 from tests.router.people import current, hire, member, queue_items, seen
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
+from tests.rows import a_reply
 
 MINUTE = timedelta(minutes=1)
 
@@ -175,6 +178,127 @@ def test_an_item_that_nobody_takes_goes_to_triage(sessions: Sessions) -> None:
     assert kinds(sessions)[-1] == "item.escalated"
 
 
+def reword(sessions: Sessions, **columns: Any) -> None:
+    """Let the only item be about something else."""
+    with sessions.begin() as session:
+        session.execute(update(ItemRow).values(**columns))
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"lang": "fr"}, "nobody in care answers in fr"),
+        ({"topic": "billing", "topic_confidence": 0.9}, "nobody in care has the skill for billing"),
+    ],
+)
+def test_an_item_that_nobody_of_its_team_could_answer_goes_to_triage_with_the_reason(
+    sessions: Sessions, columns: dict[str, Any], reason: str
+) -> None:
+    hire(sessions, 1, langs=["en"], skills={"checkout": 2}, on_duty=False)
+    queue_items(sessions, 1)
+    reword(sessions, **columns)
+    assert tick(sessions, NOON + 9 * MINUTE) == TickReport()  # somebody may join the team
+    assert tick(sessions, NOON + 10 * MINUTE) == TickReport(escalated=1)
+    item = the_item(sessions)
+    assert (item.state, item.state_reason) == ("new", reason)
+    with sessions() as session:
+        event = session.scalars(select(EventRow).where(EventRow.kind == "item.escalated")).one()
+        assert event.why is not None
+        assert event.why["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "able",
+    [
+        {"langs": ["fr"]},
+        {"langs": []},
+        {"langs": ["fr"], "skills": {"billing": 1}, "on_duty": False},
+    ],
+    ids=["speaks it, no skills named", "every language", "able, but off duty"],
+)
+def test_an_item_that_somebody_could_answer_some_time_waits_for_them(
+    sessions: Sessions, able: dict[str, Any]
+) -> None:
+    hire(sessions, 1, langs=["en"], skills={"checkout": 2}, on_duty=False)
+    hire(sessions, 2, **({"on_duty": False} | able))
+    queue_items(sessions, 1)
+    reword(sessions, lang="fr", topic="billing", topic_confidence=0.9)
+    assert tick(sessions, NOON + 60 * MINUTE) == TickReport()
+    assert the_item(sessions).state == "queued"
+
+
+def test_what_can_still_be_kept_is_offered_before_hundreds_that_are_lost(
+    sessions: Sessions,
+) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 501)
+    long_ago = NOON - timedelta(hours=30)
+    reword(sessions, due_at=long_ago + timedelta(hours=2), clock_started_at=long_ago, target_s=7200)
+    queue_items(sessions, 1, first=900)
+    with sessions.begin() as session:
+        fresh = session.scalars(select(ItemRow).where(ItemRow.thread == "simulator:900")).one()
+        fresh.due_at = NOON + 15 * MINUTE
+        fresh.weight = 8
+    assert tick(sessions) == TickReport(offered=1)
+    with sessions() as session:
+        assert [one.item_id for one in current(session)] == [fresh.id]
+
+
+def strand(sessions: Sessions, state: ItemState) -> None:
+    """Leave the only item in a held state that nobody holds, as earlier versions could."""
+    with sessions.begin() as session:
+        session.execute(update(AssignmentRow).values(state="ended", ended_at=NOON))
+        session.execute(update(ItemRow).values(state=state))
+        session.execute(delete(BacklogRow))
+        rollups.count_backlog(session, counted(session))
+
+
+@pytest.mark.parametrize("state", sorted(HELD))
+def test_an_item_that_is_held_by_nobody_goes_back_to_the_queue_with_a_reason(
+    sessions: Sessions, state: ItemState
+) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 1)
+    tick(sessions)
+    strand(sessions, state)
+    clock = the_item(sessions).clock_started_at
+    assert sweep.tick(sessions, {"acme": a_policy()}, NOON, thorough=False) == TickReport()
+    assert tick(sessions) == TickReport(stranded=1, offered=1)
+    assert the_item(sessions).clock_started_at == clock
+    assert kinds(sessions)[-2:] == ["assignment.released", "assignment.offered"]
+    with sessions() as session:
+        released = session.scalars(
+            select(EventRow.why).where(EventRow.kind == "assignment.released")
+        ).one()
+        assert released == {"reason": "nobody held it"}
+        assert len(current(session)) == 1
+        assert backlog(session) == counted(session)
+
+
+def test_an_item_whose_reply_is_under_way_is_its_senders(sessions: Sessions) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 1)
+    tick(sessions)
+    strand(sessions, ItemState.SENDING)
+    with sessions.begin() as session:
+        item = session.scalars(select(ItemRow)).one()
+        session.add(a_reply(item_id=item.id))
+    assert tick(sessions) == TickReport()
+    assert the_item(sessions).state == "sending"
+
+
+def test_an_assignment_whose_item_is_not_held_ends(sessions: Sessions) -> None:
+    hire(sessions, 1)
+    queue_items(sessions, 1)
+    tick(sessions)
+    with sessions.begin() as session:
+        session.execute(update(ItemRow).values(state="closed", assignee_id=None))
+        session.execute(delete(BacklogRow))
+    assert tick(sessions) == TickReport()
+    with sessions() as session:
+        assert current(session) == []
+
+
 def test_many_sweepers_at_once_give_nobody_too_much_and_nothing_twice(
     sessions: Sessions,
 ) -> None:
@@ -207,6 +331,16 @@ def test_many_sweepers_at_once_give_nobody_too_much_and_nothing_twice(
         assert backlog(session) == counted(session)
         states = Counter(session.scalars(select(ItemRow.state)))
         assert states["assigned"] == len(held)
+
+
+def test_a_tick_that_reads_long_is_followed_by_a_longer_rest(sessions: Sessions) -> None:
+    ticking = itertools.count(step=0.25)
+    report = sweep.tick(
+        sessions, {"acme": a_policy()}, NOON, monotonic=lambda: float(next(ticking))
+    )
+    assert report.reading_s == 0.25
+    assert sweep.rest_s(0.5, report.reading_s) == 1.0
+    assert sweep.rest_s(0.5, 0.01) == 0.5
 
 
 def test_the_loop_ticks_buries_and_ends_when_it_is_told_to(sessions: Sessions) -> None:
