@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
 
-HEALTH_EVERY = timedelta(seconds=10)
+HEALTH_EVERY_S = 10.0
 """How often an idle source says that it is well."""
 
 OWN = "own"
@@ -64,8 +65,10 @@ class Collector:
     backlog: Callable[[], Backlog | None] = lambda: None
     part_done: Callable[[], None] = lambda: None
     """Called after each part that was polled: a sign of life."""
+    monotonic: Callable[[], float] = time.monotonic
+    """What rests are counted by: `clock` may be set, an hour ahead and back, while one lasts."""
     parts: dict[str, PartState] = field(default_factory=dict)
-    told_at: datetime | None = None
+    told_s: float | None = None
 
     def __post_init__(self) -> None:
         self.parts = {part: PartState() for part in self.source.parts()}
@@ -78,14 +81,21 @@ class Collector:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
         now = self.clock()
         if is_paused(self.backlog(), keeps_history=self.source.keeps_history):
-            self._tell_of_pause(now)
+            self._tell_of_pause()
             return now + LOOK_AGAIN
         for part, state in self.parts.items():
-            if state.due_at is None or state.due_at <= now:
+            if state.due_at is None or state.due_s <= self.monotonic():
                 self._poll(part, state)
                 allowance.tell(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
         return min(state.due_at or now for state in self.parts.values())
+
+    def rest_s(self) -> float:
+        """How many seconds to rest before the next `step`, whatever became of the clock."""
+        if is_paused(self.backlog(), keeps_history=self.source.keeps_history):
+            return LOOK_AGAIN.total_seconds()
+        due = [state.due_s if state.due_at else 0.0 for state in self.parts.values()]
+        return max(0.0, min(due) - self.monotonic())
 
     def _poll(self, part: str, state: PartState) -> None:
         if not state.loaded:
@@ -101,7 +111,10 @@ class Collector:
         self._carry(part, batch)
         rest = 0.0 if batch.more else self.source.poll_every_s
         self.parts[part] = PartState(
-            cursor=batch.cursor, loaded=True, due_at=self.clock() + timedelta(seconds=rest)
+            cursor=batch.cursor,
+            loaded=True,
+            due_at=self.clock() + timedelta(seconds=rest),
+            due_s=self.monotonic() + rest,
         )
         if not any(state.failures for state in self.parts.values()):
             self._well(self.clock())
@@ -130,7 +143,7 @@ class Collector:
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
         idle = idle and not state.failures
-        if idle and self.told_at and now - self.told_at < HEALTH_EVERY:
+        if idle and self._told_lately():
             return
         with self.sessions.begin() as session:
             new = write_receipts(session, self.brand, self.name, receipts, now)
@@ -143,7 +156,7 @@ class Collector:
                 self._note_gap(session, part, batch.gap, now)
             passed("collect.saving")
         passed("collect.saved")
-        self.told_at = now
+        self.told_s = self.monotonic()
 
     def _with_erasures(self, posts: Sequence[Post]) -> Sequence[Post]:
         """The posts, with the deletion of an account replaced by that of each of its mentions.
@@ -262,6 +275,7 @@ class Collector:
         rest = error.retry_after_s or min(longest, first * 2 ** min(state.failures, 16))
         state.failures += 1
         state.due_at = now + timedelta(seconds=longest if error.permanent else rest)
+        state.due_s = self.monotonic() + (state.due_at - now).total_seconds()
         state.failing_since = state.failing_since or now
         state.trouble, state.permanent = str(error)[:1_000], error.permanent
         self.metrics.add("source_errors", of=self.name)
@@ -290,14 +304,17 @@ class Collector:
         health |= {"collected": new} | ({"last_post_at": last_post_at} if last_post_at else {})
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)
 
-    def _tell_of_pause(self, now: datetime) -> None:
+    def _tell_of_pause(self) -> None:
         backlog = self.backlog()
-        if backlog is None or (self.told_at and now - self.told_at < HEALTH_EVERY):
+        if backlog is None or self._told_lately():
             return
         health = {"state": "delayed", "error": in_words(backlog, paused=True)}
         with self.sessions.begin() as session:
             cursors.save_health(session, self.brand, self.name, self.source.platform, health)
-        self.told_at = now
+        self.told_s = self.monotonic()
+
+    def _told_lately(self) -> bool:
+        return self.told_s is not None and self.monotonic() - self.told_s < HEALTH_EVERY_S
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
         self.metrics.add("source_gaps", of=self.name)
@@ -330,7 +347,6 @@ def run(
     collectors: Sequence[Collector],
     stop: threading.Event,
     step_done: Callable[[], None],
-    clock: Callable[[], datetime],
     tend: Callable[[], None] = lambda: None,
 ) -> None:
     """Step the collectors in turn until `stop` is set, resting while none is due.
@@ -340,9 +356,10 @@ def run(
     try:
         while not stop.is_set():
             tend()
-            due = min(collector.step() for collector in collectors)
+            for collector in collectors:
+                collector.step()
             step_done()
-            stop.wait(min(1.0, max(0.0, (due - clock()).total_seconds())))
+            stop.wait(min(1.0, *(collector.rest_s() for collector in collectors)))
     finally:
         for collector in collectors:
             collector.source.close()

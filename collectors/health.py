@@ -36,11 +36,16 @@ def in_words(backlog: Backlog, *, paused: bool) -> str:
 
 @dataclass
 class PartState:
-    """Where one part stands in this process. `cursor` is loaded before the first poll."""
+    """Where one part stands in this process. `cursor` is loaded before the first poll.
+
+    The next poll is at `due_at` for people, in UTC; what counts is `due_s`, in seconds of the
+    monotonic clock, for the other may be set while the part rests.
+    """
 
     cursor: Cursor | None = None
     loaded: bool = False
     due_at: datetime | None = None
+    due_s: float = 0.0
     failures: int = 0
     failing_since: datetime | None = None
     trouble: str = ""

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ
-from typing import IO, Any
+from typing import Any
 
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -56,7 +56,7 @@ class ClientSocket(socket.socket):
         with self._in_time():
             super().sendall(data, flags)
 
-    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         with self._in_time():
             return super().sendfile(file, offset, count)
 

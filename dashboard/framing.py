@@ -62,13 +62,13 @@ class Framing:
         encodings: list[bytes] = []
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
-            match name.lower():
-                case b"content-length":
-                    lengths.append(value.strip(b" \t"))
-                case b"transfer-encoding":
-                    encodings.append(value.strip(b" \t").lower())
-                case b"expect":
-                    self.wants_continue |= value.strip(b" \t").lower() == b"100-continue"
+            said, header = value.strip(b" \t").lower(), name.lower()
+            if header == b"content-length":
+                lengths.append(said)
+            elif header == b"transfer-encoding":
+                encodings.append(said)
+            elif header == b"expect":
+                self.wants_continue |= said == b"100-continue"
         if not lengths and not encodings:
             self._end = End(body_at)
         elif encodings == [b"chunked"] and not lengths:

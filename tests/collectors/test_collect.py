@@ -174,6 +174,7 @@ def collector(engine: Engine, log: Log, clock: ManualClock) -> Make:
             "producer": MortalProducer(log.producer(), mortal),
             "metrics": Metrics("collect"),
             "clock": clock,
+            "monotonic": clock.monotonic,
         }
         return Collector(**columns | changes)
 
@@ -521,13 +522,42 @@ def test_an_idle_source_does_not_write_at_every_poll(
     assert mortal.step > before
 
 
+@pytest.mark.parametrize("hours", [1, 400 * 24, -1])
+def test_a_step_of_the_clock_stops_no_source_and_hurries_none(
+    collector: Make, engine: Engine, clock: ManualClock, hours: float
+) -> None:
+    source = Script({"ok": [posts(a_post("1"))], "ill": [PlatformError("down") for _ in range(9)]})
+    made = collector(source)
+
+    def polls_in(seconds: int) -> list[str]:
+        before = len(source.asked)
+        for _ in range(seconds):
+            made.step()
+            clock.advance(1)
+            assert made.rest_s() <= BACKOFF_S[1]
+        return [part for part, _ in source.asked[before:]]
+
+    polls_in(1)
+    made.step()
+    clock.jump(hours=hours)
+    ahead = polls_in(60)
+    clock.jump(hours=-hours)
+    back = polls_in(60)
+    for polled in (ahead, back):
+        assert 11 <= polled.count("ok") <= 13  # every five seconds
+        assert 1 <= polled.count("ill") <= 5  # after one, two, four, eight … seconds
+    row = health(engine)
+    assert row.polled_at is not None
+    assert abs(row.polled_at - clock()) <= timedelta(seconds=15)
+
+
 def test_the_loop_stops_when_it_is_told_and_closes_its_sources(
     collector: Make, log: Log, clock: ManualClock
 ) -> None:
     sources = [Script({"p": [posts(a_post("1"))]}), Script({"p": [posts(a_post("2"))]})]
     made = [collector(source, name=f"s{n}") for n, source in enumerate(sources)]
     stop = threading.Event()
-    run(made, stop, stop.set, clock)
+    run(made, stop, stop.set)
     assert {m.source for m in published(log)} == {"s0", "s1"}
     assert all(source.closed for source in sources)
 
