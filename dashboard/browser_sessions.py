@@ -43,12 +43,14 @@ class Listed:
 
 
 def begin(session: Session, person_id: int, agent: str, now: datetime) -> str | None:
-    """Sign a person in; the new token. None when the person has no brand to look at."""
+    """Sign a person in; the new token. None when they have no brand or no account any more."""
     brand = session.scalar(
         select(MembershipRow.brand)
-        .where(MembershipRow.person_id == person_id)
+        .join(PersonRow, PersonRow.id == MembershipRow.person_id)
+        .where(MembershipRow.person_id == person_id, PersonRow.active)
         .order_by(MembershipRow.brand)
         .limit(1)
+        .with_for_update(read=True, of=PersonRow)  # it is not disabled before this is committed
     )
     if brand is None:
         return None

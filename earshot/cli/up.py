@@ -73,7 +73,10 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
 
 
 def prepare(settings: Settings) -> str:
-    """Bring schema, brands and the first person up to date; the token of a sign-in link."""
+    """Bring schema, brands and the first person up to date; the token of a sign-in link.
+
+    Empty when the first person's account is disabled.
+    """
     from dashboard import people
 
     engine = connect.open_database(settings)
@@ -101,7 +104,8 @@ def prepare(settings: Settings) -> str:
 
             for brand in brands.values():
                 hire(session, brand.slug, now)
-        token = people.sign_in_link(session, owner, now, LINK_TTL)
+        open_to_them = session.scalar(select(PersonRow.active).where(PersonRow.id == owner))
+        token = people.sign_in_link(session, owner, now, LINK_TTL) if open_to_them else ""
     engine.dispose()
     return token
 
@@ -148,8 +152,8 @@ def _announce(settings: Settings, token: str, stop: threading.Event) -> None:
         return
     click.echo(
         f"\n  Earshot is at   {address}\n"
-        f"  Sign in once at {address}/signin/{token}\n"
-        f"  Data are in     {settings.home_path}\n"
+        + (f"  Sign in once at {address}/signin/{token}\n" if token else "")
+        + f"  Data are in     {settings.home_path}\n"
         "  Stop with Ctrl-C\n",
         err=True,
     )
