@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,16 @@ from sqlalchemy.orm import Session
 
 from collectors import allowance, cursors
 from collectors.bounds import clean_id, clean_reason, sound
-from collectors.health import LOOK_AGAIN, PartState, health_of, in_words, is_paused
+from collectors.health import (
+    HEALTH_EVERY_S,
+    LOOK_AGAIN,
+    PartState,
+    health_of,
+    in_words,
+    is_paused,
+    polled,
+    rest_s,
+)
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
@@ -39,9 +48,6 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
-
-HEALTH_EVERY_S = 10.0
-"""How often an idle source says that it is well."""
 
 OWN = "own"
 """The key of a mention's address that marks a post of the brand's own account."""
@@ -65,10 +71,9 @@ class Collector:
     backlog: Callable[[], Backlog | None] = lambda: None
     part_done: Callable[[], None] = lambda: None
     """Called after each part that was polled: a sign of life."""
-    monotonic: Callable[[], float] = time.monotonic
-    """What rests are counted by: `clock` may be set, an hour ahead and back, while one lasts."""
+    monotonic: Callable[[], float] = time.monotonic  # for rests: `clock` may be set meanwhile
     parts: dict[str, PartState] = field(default_factory=dict)
-    told_s: float | None = None
+    told_s: float = -math.inf
 
     def __post_init__(self) -> None:
         self.parts = {part: PartState() for part in self.source.parts()}
@@ -84,7 +89,7 @@ class Collector:
             self._tell_of_pause()
             return now + LOOK_AGAIN
         for part, state in self.parts.items():
-            if state.due_at is None or state.due_s <= self.monotonic():
+            if not rest_s([state], self.monotonic()):
                 self._poll(part, state)
                 allowance.tell(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
@@ -92,10 +97,8 @@ class Collector:
 
     def rest_s(self) -> float:
         """How many seconds to rest before the next `step`, whatever became of the clock."""
-        if is_paused(self.backlog(), keeps_history=self.source.keeps_history):
-            return LOOK_AGAIN.total_seconds()
-        due = [state.due_s if state.due_at else 0.0 for state in self.parts.values()]
-        return max(0.0, min(due) - self.monotonic())
+        paused = is_paused(self.backlog(), keeps_history=self.source.keeps_history)
+        return rest_s(self.parts.values(), self.monotonic(), paused=paused)
 
     def _poll(self, part: str, state: PartState) -> None:
         if not state.loaded:
@@ -110,12 +113,7 @@ class Collector:
         passed("collect.polled")
         self._carry(part, batch)
         rest = 0.0 if batch.more else self.source.poll_every_s
-        self.parts[part] = PartState(
-            cursor=batch.cursor,
-            loaded=True,
-            due_at=self.clock() + timedelta(seconds=rest),
-            due_s=self.monotonic() + rest,
-        )
+        self.parts[part] = polled(batch.cursor, rest, self.clock(), self.monotonic())
         if not any(state.failures for state in self.parts.values()):
             self._well(self.clock())
 
@@ -143,7 +141,7 @@ class Collector:
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
         idle = idle and not state.failures
-        if idle and self._told_lately():
+        if idle and self.monotonic() - self.told_s < HEALTH_EVERY_S:
             return
         with self.sessions.begin() as session:
             new = write_receipts(session, self.brand, self.name, receipts, now)
@@ -306,15 +304,12 @@ class Collector:
 
     def _tell_of_pause(self) -> None:
         backlog = self.backlog()
-        if backlog is None or self._told_lately():
+        if backlog is None or self.monotonic() - self.told_s < HEALTH_EVERY_S:
             return
         health = {"state": "delayed", "error": in_words(backlog, paused=True)}
         with self.sessions.begin() as session:
             cursors.save_health(session, self.brand, self.name, self.source.platform, health)
         self.told_s = self.monotonic()
-
-    def _told_lately(self) -> bool:
-        return self.told_s is not None and self.monotonic() - self.told_s < HEALTH_EVERY_S
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
         self.metrics.add("source_gaps", of=self.name)
@@ -341,25 +336,3 @@ def _headers(mention: Mention) -> dict[str, str]:
         "mention": mention.id,
         "revision": str(mention.revision),
     }
-
-
-def run(
-    collectors: Sequence[Collector],
-    stop: threading.Event,
-    step_done: Callable[[], None],
-    tend: Callable[[], None] = lambda: None,
-) -> None:
-    """Step the collectors in turn until `stop` is set, resting while none is due.
-
-    `tend` is called before each turn, at least once a second.
-    """
-    try:
-        while not stop.is_set():
-            tend()
-            for collector in collectors:
-                collector.step()
-            step_done()
-            stop.wait(min(1.0, *(collector.rest_s() for collector in collectors)))
-    finally:
-        for collector in collectors:
-            collector.source.close()

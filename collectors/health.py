@@ -7,7 +7,7 @@ says meanwhile is lost to us.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,9 @@ from earshot.spooling import Backlog
 
 HISTORY_SHARE = 0.5
 """The share of the spool from which on sources that keep history pause."""
+
+HEALTH_EVERY_S = 10.0
+"""How often an idle source says that it is well."""
 
 LOOK_AGAIN = timedelta(seconds=1)
 """How soon a paused source asks again whether there is room."""
@@ -50,6 +53,19 @@ class PartState:
     failing_since: datetime | None = None
     trouble: str = ""
     permanent: bool = False
+
+
+def polled(cursor: Cursor, rest: float, at: datetime, now_s: float) -> PartState:
+    """A part that was polled well at `at`, which is `now_s` of the monotonic clock."""
+    due_at = at + timedelta(seconds=rest)
+    return PartState(cursor=cursor, loaded=True, due_at=due_at, due_s=now_s + rest)
+
+
+def rest_s(parts: Iterable[PartState], now_s: float, *, paused: bool = False) -> float:
+    """How many seconds from `now_s`, of the monotonic clock, until one of the parts is due."""
+    if paused:
+        return LOOK_AGAIN.total_seconds()
+    return max(0.0, min(state.due_s if state.due_at else 0.0 for state in parts) - now_s)
 
 
 def health_of(

@@ -64,8 +64,15 @@ def add(
         }
         said = _change(session, brand, known, given, now, email=address, change=change)
         if not said:
-            roles = [Role(role) for role in place["roles"]]
-            people.join(session, brand, known, **{**wanted, "roles": roles})
+            people.join(
+                session,
+                brand,
+                known,
+                roles=[Role(role) for role in wanted["roles"]],
+                teams=wanted["teams"],
+                langs=wanted["langs"],
+                slots=wanted["slots"],
+            )
             event = {"subject": str(known), "after": wanted}
             record(session, brand, now, ACTOR, "person.added", [event])
             said = f"{email} has the roles {', '.join(place['roles'])} for {brand}"

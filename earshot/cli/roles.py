@@ -89,14 +89,15 @@ def load_brands(settings: Settings) -> Mapping[str, Brand]:
 @role("collect")
 def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
     """Collect mentions from the sources NAMES, or from all."""
-    from collectors import collect as shell
+    from collectors import turns
+    from collectors.collect import Collector
 
     brands = load_brands(settings)
     chosen = _chosen(settings, names)
     sessions, clock = open_store(settings, run)
     outlet = connect.open_outlet(settings, "+".join(names) or "all")
     collectors = [
-        shell.Collector(
+        Collector(
             brand=built.brand,
             name=built.name,
             source=built.source(),
@@ -117,7 +118,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
         run.metrics.set("spool_records", waiting.messages if waiting else 0)
         run.metrics.set("spool_used_ratio", waiting.share if waiting else 0.0)
 
-    shell.run(collectors, run.stop, run.probe.step_done, tend)
+    turns.run(collectors, run.stop, run.probe.step_done, tend)
     outlet.close()
 
 

@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from collectors.collect import BACKOFF_S, IN_THREAD, OWN, Collector, run
+from collectors.collect import BACKOFF_S, IN_THREAD, OWN, Collector
 from collectors.matching import compile_queries
 from collectors.receipts import Receipt, write_receipts
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
+from collectors.turns import run
 from earshot import db
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op
 from earshot.log import Log, Producer
