@@ -51,7 +51,9 @@ def add(
     settings: Settings = context.obj
     if brand not in brands_file.load(settings.resolve(settings.brands)):
         raise click.BadParameter(f"{brand!r} is no brand here", param_hint="--brand")
-    wanted = {key: list(v) if isinstance(v, tuple) else v for key, v in place.items()}
+    wanted: dict[str, Any] = {
+        key: list(v) if isinstance(v, tuple) else v for key, v in place.items()
+    }
     with _refused(), session_of(settings) as session:
         now = datetime.now(UTC)
         address = people.normal_email(email)
