@@ -103,11 +103,16 @@ def test_no_session_begins_for_a_disabled_person_that_would_come_alive_later(wor
 def test_links_end_with_the_account_and_stay_ended(world: World) -> None:
     link = new_link(world, "bob")
     disable(world, "bob")
-    assert world.browser().post(link).status_code == 410
-    after = new_link(world, "bob")
-    assert world.browser().post(after).status_code == 410
     enable(world, "bob")
     assert world.browser().post(link).status_code == 410
+
+
+def test_a_link_of_a_disabled_person_is_not_used_up_and_lets_nobody_in(world: World) -> None:
+    disable(world, "bob")
+    link = new_link(world, "bob")
+    assert world.browser().post(link).status_code == 410
+    enable(world, "bob")
+    assert world.browser().post(link).status_code == 302
 
 
 def test_a_newer_link_ends_the_others(world: World) -> None:
