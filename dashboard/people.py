@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard.passwords import hash_password
@@ -101,6 +101,19 @@ def sign_in_link(session: Session, person_id: int, now: datetime, ttl: timedelta
         )
     )
     return token
+
+
+def may_sign_in(session: Session, person_id: int) -> bool:
+    """Whether the account is not disabled."""
+    return bool(session.scalar(select(PersonRow.active).where(PersonRow.id == person_id)))
+
+
+def has_signed_in(session: Session, person_id: int) -> bool:
+    """Whether the person ever used a link, or has a password or a signed-in browser."""
+    used = exists().where(SignInLinkRow.person_id == person_id, SignInLinkRow.used_at.is_not(None))
+    signed_in = exists().where(SessionRow.person_id == person_id)
+    password = exists().where(PersonRow.id == person_id, PersonRow.password_hash != "")
+    return bool(session.scalar(select(or_(used, signed_in, password))))
 
 
 def end_links(session: Session, person_id: int) -> None:

@@ -147,7 +147,7 @@ def link(settings: Settings, email: str, hours: int) -> None:
             raise click.ClickException(
                 f"{email} has no account; make one with `earshot person add`"
             )
-        if not session.scalar(select(PersonRow.active).where(PersonRow.id == known)):
+        if not people.may_sign_in(session, known):
             raise click.ClickException(
                 f"the account of {email} is disabled; open it with `earshot person enable {email}`"
             )

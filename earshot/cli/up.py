@@ -46,7 +46,7 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     settings: Settings = context.obj
     set_up_logging("up", style=settings.telemetry.format, level=settings.telemetry.level)
     with in_words(settings):
-        token = prepare(settings)
+        token = prepare(settings, terminal=sys.stderr.isatty())
         names = [DEMO_SOURCE] if is_demo(settings) else list(build_sources(settings))
         connect.open_log(settings, "up").close()
         if not no_desk:
@@ -72,10 +72,11 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     Supervisor(children).run(stop)
 
 
-def prepare(settings: Settings) -> str:
+def prepare(settings: Settings, *, terminal: bool) -> str:
     """Bring schema, brands and the first person up to date; the token of a sign-in link.
 
-    Empty when the first person's account is disabled.
+    Empty when the first person's account is disabled and, unless a `terminal` shows it, when they
+    have signed in before: a log is kept, and whoever reads it could sign in by the link.
     """
     from dashboard import people
 
@@ -104,8 +105,10 @@ def prepare(settings: Settings) -> str:
 
             for brand in brands.values():
                 hire(session, brand.slug, now)
-        open_to_them = session.scalar(select(PersonRow.active).where(PersonRow.id == owner))
-        token = people.sign_in_link(session, owner, now, LINK_TTL) if open_to_them else ""
+        needs_link = people.may_sign_in(session, owner) and (
+            terminal or not people.has_signed_in(session, owner)
+        )
+        token = people.sign_in_link(session, owner, now, LINK_TTL) if needs_link else ""
     engine.dispose()
     return token
 

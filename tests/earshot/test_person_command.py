@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
+from dashboard import people
 from earshot import connect, db, schema
 from earshot.cli import main
 from earshot.cli.up import prepare
@@ -116,7 +118,23 @@ def test_a_person_without_a_language_speaks_english(person: Person, tmp_path: Pa
 
 def test_a_disabled_owner_gets_no_link_at_the_next_start(person: Person, tmp_path: Path) -> None:
     settings = Settings(home=str(tmp_path / "home"), brands=str(ROOT / "config" / "brands"))
-    assert prepare(settings)
+    assert prepare(settings, terminal=True)
     person("add", "mia@example.org", "Mia", "--brand", "acme", "--role", "admin")
     assert person("disable", "you@localhost").exit_code == 0
-    assert prepare(settings) == ""
+    assert prepare(settings, terminal=True) == ""
+
+
+def test_no_link_goes_into_a_log_once_the_owner_has_signed_in(
+    person: Person, tmp_path: Path
+) -> None:
+    settings = Settings(home=str(tmp_path / "home"), brands=str(ROOT / "config" / "brands"))
+    assert prepare(settings, terminal=False)
+    token = prepare(settings, terminal=False)
+    assert token
+    sessions = db.open_sessions(connect.open_database(settings))
+    with sessions.begin() as session:
+        assert people.use_sign_in_link(session, token, datetime.now(UTC)) is not None
+    sessions.kw["bind"].dispose()
+    assert prepare(settings, terminal=False) == ""
+    assert prepare(settings, terminal=True)
+    assert "/signin/" in person("link", "you@localhost").output
