@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,7 +23,17 @@ from sqlalchemy.orm import Session
 from collectors import allowance, cursors
 from collectors.addressed import IN_THREAD, is_addressed
 from collectors.bounds import clean_id, clean_reason, sound
-from collectors.health import LOOK_AGAIN, PartState, failure_of, health_of, in_words, is_paused
+from collectors.health import (
+    HEALTH_EVERY_S,
+    LOOK_AGAIN,
+    PartState,
+    failure_of,
+    health_of,
+    in_words,
+    is_paused,
+    polled,
+    rest_s,
+)
 from collectors.matching import Matcher
 from collectors.receipts import Receipt, headers_of, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
@@ -40,9 +51,6 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
-
-HEALTH_EVERY = timedelta(seconds=10)
-"""How often an idle source says that it is well."""
 
 OWN = "own"
 """The key of a mention's address that marks a post of the brand's own account."""
@@ -63,8 +71,9 @@ class Collector:
     backlog: Callable[[], Backlog | None] = lambda: None
     part_done: Callable[[], None] = lambda: None
     """Called after each part that was polled: a sign of life."""
+    monotonic: Callable[[], float] = time.monotonic  # for rests: `clock` may be set meanwhile
     parts: dict[str, PartState] = field(default_factory=dict)
-    told_at: datetime | None = None
+    told_s: float = -math.inf
 
     def __post_init__(self) -> None:
         self.parts = {part: PartState() for part in self.source.parts()}
@@ -77,14 +86,19 @@ class Collector:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
         now = self.clock()
         if is_paused(self.backlog(), keeps_history=self.source.keeps_history):
-            self._tell_of_pause(now)
+            self._tell_of_pause()
             return now + LOOK_AGAIN
         for part, state in self.parts.items():
-            if state.due_at is None or state.due_at <= now:
+            if not rest_s([state], self.monotonic()):
                 self._poll(part, state)
                 allowance.tell(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
         return min(state.due_at or now for state in self.parts.values())
+
+    def rest_s(self) -> float:
+        """How many seconds to rest before the next `step`, whatever became of the clock."""
+        paused = is_paused(self.backlog(), keeps_history=self.source.keeps_history)
+        return rest_s(self.parts.values(), self.monotonic(), paused=paused)
 
     def _poll(self, part: str, state: PartState) -> None:
         if not state.loaded:
@@ -99,9 +113,7 @@ class Collector:
         passed("collect.polled")
         self._carry(part, batch)
         rest = 0.0 if batch.more else self.source.poll_every_s
-        self.parts[part] = PartState(
-            cursor=batch.cursor, loaded=True, due_at=self.clock() + timedelta(seconds=rest)
-        )
+        self.parts[part] = polled(batch.cursor, rest, self.clock(), self.monotonic())
         if not any(state.failures for state in self.parts.values()):
             self._well(self.clock())
 
@@ -129,7 +141,7 @@ class Collector:
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
         idle = idle and not state.failures
-        if idle and self.told_at and now - self.told_at < HEALTH_EVERY:
+        if idle and self.monotonic() - self.told_s < HEALTH_EVERY_S:
             return
         with self.sessions.begin() as session:
             new = write_receipts(session, self.brand, self.name, receipts, now)
@@ -142,7 +154,7 @@ class Collector:
                 self._note_gap(session, part, batch.gap, now)
             passed("collect.saving")
         passed("collect.saved")
-        self.told_at = now
+        self.told_s = self.monotonic()
 
     def _with_erasures(self, posts: Sequence[Post]) -> Sequence[Post]:
         """The posts, with the deletion of an account replaced by that of each of its mentions.
@@ -265,6 +277,7 @@ class Collector:
         rest = error.retry_after_s or min(longest, first * 2 ** min(state.failures, 16))
         state.failures += 1
         state.due_at = now + timedelta(seconds=longest if error.permanent else rest)
+        state.due_s = self.monotonic() + (state.due_at - now).total_seconds()
         state.failing_since = state.failing_since or now
         state.trouble, state.permanent = str(error)[:1_000], error.permanent
         self.metrics.add("source_errors", of=self.name)
@@ -293,14 +306,14 @@ class Collector:
         health |= {"collected": new} | ({"last_post_at": last_post_at} if last_post_at else {})
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)
 
-    def _tell_of_pause(self, now: datetime) -> None:
+    def _tell_of_pause(self) -> None:
         backlog = self.backlog()
-        if backlog is None or (self.told_at and now - self.told_at < HEALTH_EVERY):
+        if backlog is None or self.monotonic() - self.told_s < HEALTH_EVERY_S:
             return
         health = {"state": "delayed", "error": in_words(backlog, paused=True)}
         with self.sessions.begin() as session:
             cursors.save_health(session, self.brand, self.name, self.source.platform, health)
-        self.told_at = now
+        self.told_s = self.monotonic()
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
         self.metrics.add("source_gaps", of=self.name)
@@ -317,25 +330,3 @@ class Collector:
             "why": {"reason": why} if why else None,
         }
         record(session, self.brand, now, "role:collect", kind, [event])
-
-
-def run(
-    collectors: Sequence[Collector],
-    stop: threading.Event,
-    step_done: Callable[[], None],
-    clock: Callable[[], datetime],
-    tend: Callable[[], None] = lambda: None,
-) -> None:
-    """Step the collectors in turn until `stop` is set, resting while none is due.
-
-    `tend` is called before each turn, at least once a second.
-    """
-    try:
-        while not stop.is_set():
-            tend()
-            due = min(collector.step() for collector in collectors)
-            step_done()
-            stop.wait(min(1.0, max(0.0, (due - clock()).total_seconds())))
-    finally:
-        for collector in collectors:
-            collector.source.close()

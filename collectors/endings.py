@@ -17,7 +17,7 @@ from collectors.outbox import ACTOR, Claim, settle
 from earshot import lifecycle, rollups
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import Change
-from earshot.tables import FLAG_HISTORY, ItemRow, MentionRow, ReplyRow
+from earshot.tables import FLAG_HISTORY, ItemRow, MentionRow, PersonRow, ReplyRow
 
 _RACES = 3
 
@@ -25,14 +25,16 @@ _RACES = 3
 def failed(session: Session, held: Claim, reason: str, now: datetime) -> bool:
     """A person has to act: the item goes back to whoever holds it, the text is kept.
 
-    An item that nobody holds any more is queued; one that was moved on meanwhile stays there.
+    An item whose holder's account was closed meanwhile is queued; one that was moved on stays
+    where it is.
     """
     columns = {"state": ReplyState.FAILED, "error": reason, "not_before": None}
     if not settle(session, held, now, columns, {"reason": reason}):
         return False
     item = session.get(ItemRow, held.item_id, populate_existing=True)
     if item is not None and item.state == ItemState.SENDING:
-        to = ItemState.ANSWERING if item.assignee_id else ItemState.QUEUED
+        holder = session.get(PersonRow, item.assignee_id) if item.assignee_id else None
+        to = ItemState.ANSWERING if holder is not None and holder.active else ItemState.QUEUED
         _move_item(session, held, to, now, {"reply": held.id, "reason": reason})
     return True
 

@@ -8,7 +8,7 @@ says meanwhile is lost to us.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,9 @@ from earshot.spooling import Backlog
 
 HISTORY_SHARE = 0.5
 """The share of the spool from which on sources that keep history pause."""
+
+HEALTH_EVERY_S = 10.0
+"""How often an idle source says that it is well."""
 
 LOOK_AGAIN = timedelta(seconds=1)
 """How soon a paused source asks again whether there is room."""
@@ -53,15 +56,33 @@ def failure_of(error: Exception) -> PlatformError:
 
 @dataclass
 class PartState:
-    """Where one part stands in this process. `cursor` is loaded before the first poll."""
+    """Where one part stands in this process. `cursor` is loaded before the first poll.
+
+    The next poll is at `due_at` for people, in UTC; what counts is `due_s`, in seconds of the
+    monotonic clock, for the other may be set while the part rests.
+    """
 
     cursor: Cursor | None = None
     loaded: bool = False
     due_at: datetime | None = None
+    due_s: float = 0.0
     failures: int = 0
     failing_since: datetime | None = None
     trouble: str = ""
     permanent: bool = False
+
+
+def polled(cursor: Cursor, rest: float, at: datetime, now_s: float) -> PartState:
+    """A part that was polled well at `at`, which is `now_s` of the monotonic clock."""
+    due_at = at + timedelta(seconds=rest)
+    return PartState(cursor=cursor, loaded=True, due_at=due_at, due_s=now_s + rest)
+
+
+def rest_s(parts: Iterable[PartState], now_s: float, *, paused: bool = False) -> float:
+    """How many seconds from `now_s`, of the monotonic clock, until one of the parts is due."""
+    if paused:
+        return LOOK_AGAIN.total_seconds()
+    return max(0.0, min(state.due_s if state.due_at else 0.0 for state in parts) - now_s)
 
 
 def health_of(

@@ -20,6 +20,9 @@ from earshot.tables import IS_UNDERWAY, MentionRow, ReplyRow
 
 ACTOR = "role:send"
 
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far ahead of ours the clock of another machine may be."""
+
 WAITING = (ReplyState.QUEUED, ReplyState.SENT, ReplyState.UNKNOWN)
 
 
@@ -64,6 +67,39 @@ def due(session: Session, sources: list[str], now: datetime, limit: int) -> list
             .limit(limit)
         )
     )
+
+
+def bring_back(session: Session, now: datetime, lease_s: float) -> int:
+    """Correct the times of replies that a clock ahead of `now` wrote; how many those were.
+
+    Left alone they would rest until the clock gets there again. Whoever holds a lease keeps it
+    for `lease_s` seconds more, and a thread is read from a day ago on: the attempt was made
+    before now, whatever time was noted.
+    """
+    ahead = session.execute(
+        select(
+            ReplyRow.id,
+            ReplyRow.changed_at,
+            ReplyRow.not_before,
+            ReplyRow.lease_until,
+            ReplyRow.first_attempt_at,
+        ).where(IS_UNDERWAY, ReplyRow.changed_at > now + CLOCKS_DIFFER)
+    ).all()
+    for row in ahead:
+        columns: dict[str, Any] = {"changed_at": now}
+        if row.not_before is not None:
+            rest = row.not_before - row.changed_at
+            columns["not_before"] = now + max(rest, timedelta())
+        if row.lease_until is not None:
+            columns["lease_until"] = min(row.lease_until, now + timedelta(seconds=lease_s))
+        if row.first_attempt_at is not None:
+            columns["first_attempt_at"] = min(row.first_attempt_at, now - timedelta(days=1))
+        session.execute(
+            update(ReplyRow)
+            .where(ReplyRow.id == row.id, ReplyRow.changed_at == row.changed_at)
+            .values(**columns)
+        )
+    return len(ahead)
 
 
 def claim(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,6 +55,7 @@ class Sender:
     confirm_after_s: float
     reply_done: Callable[[], None] = lambda: None
     """Called after each reply that was taken up: a sign of life."""
+    monotonic: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         for source, responder in self.responders.items():
@@ -63,13 +65,23 @@ class Sender:
 
     def tick(self) -> int:
         """Take up what is due; how many replies that were. Raises what the database raises."""
-        now = self.clock()
+        began = self.monotonic()
         with readers_of(self.sessions).begin() as session:
-            ids = outbox.due(session, list(self.responders), now, BATCH)
+            ids = outbox.due(session, list(self.responders), self.clock(), BATCH)
         taken = sum(self._take_up(reply_id) for reply_id in ids)
         if taken:
-            self.metrics.observe("step_seconds", (self.clock() - now).total_seconds())
+            self.metrics.observe("step_seconds", self.monotonic() - began)
         return taken
+
+    def follow_clock(self, before: datetime | None) -> datetime:
+        """The time now; when it is before `before` (None: unknown), correct what is on its way."""
+        now = self.clock()
+        if before is None or now < before - outbox.CLOCKS_DIFFER:
+            with self.sessions.begin() as session:
+                corrected = outbox.bring_back(session, now, self.lease_s)
+            if corrected:
+                logger.warning("the clock was set back", extra={"replies_corrected": corrected})
+        return now
 
     def _take_up(self, reply_id: int) -> bool:
         with self.sessions.begin() as session:
@@ -222,8 +234,10 @@ def run(
     sender: Sender, stop: threading.Event, every_s: float, step_done: Callable[[], None]
 ) -> None:
     """Tick until `stop` is set; an attempt in hand is finished first."""
+    looked_at: datetime | None = None
     try:
         while not stop.is_set():
+            looked_at = sender.follow_clock(looked_at)
             worked = sender.tick()
             step_done()
             stop.wait(0.0 if worked else every_s)

@@ -104,7 +104,7 @@ def _load_viewer(*, passive: bool) -> None:
     if found is None:
         return
     g.viewer = found.viewer
-    if not passive and now - found.session_seen_at >= browser_sessions.TOUCH:
+    if not passive and abs(now - found.session_seen_at) >= browser_sessions.TOUCH:
         with desk().sessions.begin() as writing:
             browser_sessions.touch(writing, token, now)
             browser_sessions.attend(writing, found.viewer, now, acted=True)

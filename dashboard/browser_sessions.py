@@ -19,6 +19,10 @@ from earshot.tables import MembershipRow, PersonRow, SessionRow
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=14)
 _KEY = 16
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""A session that would last longer than this beyond `ABSOLUTE` began before the clock was set
+back: it is over, or it would be good for as long as the clock was ahead."""
+
 TOUCH = timedelta(seconds=30)
 """A session and a membership say at most this often that their person is there."""
 
@@ -43,12 +47,14 @@ class Listed:
 
 
 def begin(session: Session, person_id: int, agent: str, now: datetime) -> str | None:
-    """Sign a person in; the new token. None when the person has no brand to look at."""
+    """Sign a person in; the new token. None when they have no brand or no account any more."""
     brand = session.scalar(
         select(MembershipRow.brand)
-        .where(MembershipRow.person_id == person_id)
+        .join(PersonRow, PersonRow.id == MembershipRow.person_id)
+        .where(MembershipRow.person_id == person_id, PersonRow.active)
         .order_by(MembershipRow.brand)
         .limit(1)
+        .with_for_update(read=True, of=PersonRow)  # it is not disabled before this is committed
     )
     if brand is None:
         return None
@@ -81,6 +87,7 @@ def find(session: Session, token: str, now: datetime) -> Found | None:
         .where(
             SessionRow.token_hash == token_hash(token),
             SessionRow.ends_at > now,
+            SessionRow.ends_at <= now + ABSOLUTE + CLOCKS_DIFFER,
             SessionRow.seen_at > now - IDLE,
             PersonRow.active,
         )

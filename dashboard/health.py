@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from flask import Blueprint, current_app, render_template
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.desk import desk, viewer
 from dashboard.permissions import Permission, needs
+from dashboard.words import gettext as _
 from dashboard.words import lazy
 from earshot.tables import EventRow, SourceHealthRow
 
@@ -20,6 +21,9 @@ pages = Blueprint("health", __name__)
 
 GAPS = 20
 """How many gaps are shown, the newest first."""
+
+CLOCKS_DIFFER = timedelta(seconds=10)
+"""How far ahead of ours the clock of a collector may be."""
 
 _SEARCHED = 200_000
 """How many events back gaps are looked for: the table has no index on their kind."""
@@ -64,7 +68,7 @@ class GapLine:
 @needs(Permission.SEE_HEALTH)
 def health() -> str:
     with desk().readers.begin() as reading:
-        found = sources(reading, viewer().brand)
+        found = sources(reading, viewer().brand, desk().clock())
         lost = gaps(reading, viewer().brand)
     lag = cast("Lag | None", current_app.extensions.get("earshot_lag"))
     return render_template(
@@ -72,16 +76,35 @@ def health() -> str:
     )
 
 
-def sources(session: Session, brand: str) -> list[SourceLine]:
-    """Every source of the brand, those in trouble first."""
+def sources(session: Session, brand: str, now: datetime) -> list[SourceLine]:
+    """Every source of the brand, those in trouble first.
+
+    One that was polled in the future is in trouble, too: since the clock was set back it has
+    not been polled.
+    """
     names = tuple(SourceLine.__dataclass_fields__)
     rows = session.execute(
         select(*(getattr(SourceHealthRow, name) for name in names)).where(
             SourceHealthRow.brand == brand
         )
     )
-    found = [SourceLine(**dict(zip(names, row, strict=True))) for row in rows]
+    found = [
+        _doubted(SourceLine(**dict(zip(names, row, strict=True))), now + CLOCKS_DIFFER)
+        for row in rows
+    ]
     return sorted(found, key=lambda line: (line.state == "ok", line.source))
+
+
+def _doubted(line: SourceLine, latest: datetime) -> SourceLine:
+    if line.state != "ok" or line.polled_at is None or line.polled_at <= latest:
+        return line
+    return replace(
+        line,
+        state="failing",
+        error=_(
+            "The last poll is in the future: the clock was set back. Is the collector running?"
+        ),
+    )
 
 
 def gaps(session: Session, brand: str) -> list[GapLine]:

@@ -15,6 +15,9 @@ from enum import StrEnum
 
 FORGET = timedelta(hours=1)
 
+AHEAD = timedelta(minutes=1)
+"""A failure further in the future is forgotten, too: the clock was set back since."""
+
 
 class Kind(StrEnum):
     """What failures are counted of."""
@@ -82,7 +85,9 @@ def pause(count: int, patience: Patience) -> timedelta:
 
 def wait(failures: Failures | None, patience: Patience, now: datetime) -> timedelta:
     """How long the next attempt still has to wait."""
-    if failures is None or failures.count < patience.free or now - failures.last > FORGET:
+    if failures is None or failures.count < patience.free:
+        return timedelta(0)
+    if not -AHEAD <= now - failures.last <= FORGET:
         return timedelta(0)
     return max(timedelta(0), failures.last + pause(failures.count, patience) - now)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard.passwords import hash_password
@@ -75,7 +75,10 @@ def join(
 
 
 def set_password(session: Session, person_id: int, password: str) -> None:
-    """Set a password and end every session of the person. Raises WeakPassword, PersonError."""
+    """Set a password, and end every session and link of the person.
+
+    Raises WeakPassword, PersonError.
+    """
     done = session.execute(
         update(PersonRow)
         .where(PersonRow.id == person_id)
@@ -84,11 +87,13 @@ def set_password(session: Session, person_id: int, password: str) -> None:
     )
     if done.first() is None:
         raise PersonError(f"there is no person {person_id}")
-    session.execute(SessionRow.__table__.delete().where(SessionRow.person_id == person_id))  # type: ignore[attr-defined]  # __table__ is a Table
+    session.execute(delete(SessionRow).where(SessionRow.person_id == person_id))
+    end_links(session, person_id)
 
 
 def sign_in_link(session: Session, person_id: int, now: datetime, ttl: timedelta) -> str:
-    """The token of a new one-time link `/signin/<token>`, valid for `ttl`."""
+    """The token of a new one-time link `/signin/<token>`, valid for `ttl`; earlier ones end."""
+    end_links(session, person_id)
     token = secrets.token_urlsafe(32)
     session.execute(
         insert(SignInLinkRow).values(
@@ -98,15 +103,45 @@ def sign_in_link(session: Session, person_id: int, now: datetime, ttl: timedelta
     return token
 
 
+def may_sign_in(session: Session, person_id: int) -> bool:
+    """Whether the account is not disabled."""
+    return bool(session.scalar(select(PersonRow.active).where(PersonRow.id == person_id)))
+
+
+def has_signed_in(session: Session, person_id: int) -> bool:
+    """Whether the person ever used a link, or has a password or a signed-in browser."""
+    used = exists().where(SignInLinkRow.person_id == person_id, SignInLinkRow.used_at.is_not(None))
+    signed_in = exists().where(SessionRow.person_id == person_id)
+    password = exists().where(PersonRow.id == person_id, PersonRow.password_hash != "")
+    return bool(session.scalar(select(or_(used, signed_in, password))))
+
+
+def end_links(session: Session, person_id: int) -> None:
+    """End every link of a person that was not used."""
+    session.execute(
+        delete(SignInLinkRow).where(
+            SignInLinkRow.person_id == person_id, SignInLinkRow.used_at.is_(None)
+        )
+    )
+
+
 def use_sign_in_link(session: Session, token: str, now: datetime) -> int | None:
-    """Use up a link: the id of its person; None when it is unknown, used or over."""
-    return session.scalar(
+    """Use up a link, and end the person's others: their id.
+
+    None when it is unknown, used or over, or when its person's account is disabled.
+    """
+    person_id = session.scalar(
         update(SignInLinkRow)
         .where(
             SignInLinkRow.token_hash == token_hash(token),
             SignInLinkRow.used_at.is_(None),
             SignInLinkRow.ends_at > now,
+            SignInLinkRow.person_id.in_(select(PersonRow.id).where(PersonRow.active)),
         )
         .values(used_at=now)
         .returning(SignInLinkRow.person_id)
+        .execution_options(synchronize_session=False)
     )
+    if person_id is not None:
+        end_links(session, person_id)
+    return person_id

@@ -1,4 +1,4 @@
-"""Shell: the desk on gunicorn, one worker process with many threads.
+"""Shell: the desk on gunicorn, one worker process with many threads (`dashboard.buffering_worker`).
 
 Threads, because a parked live stream costs little in one; one worker, so that what is kept in
 memory (open streams, the tail of the events) is kept once. More desks are more processes behind
@@ -21,12 +21,17 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from dashboard import create_app, live
+from dashboard.buffering_worker import BufferingWorker
 from earshot import connect, db
 from earshot.brand import Brand
 from earshot.metrics import Metrics
 from earshot.role import ROLES, die_with_parent
 from earshot.settings import Settings, Web
 from earshot.telemetry import HealthServer, Probe, set_up_logging
+
+CONNECTIONS_WAITING = 512
+"""How many connections may wait without a thread; with the threads' own, and the database's, they
+stay below the 1,024 files that a process may open by default."""
 
 _SECRET_BYTES = 32
 _GRACE_S = 5
@@ -71,9 +76,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         web = self._settings.web
         options: dict[str, Any] = {
             "bind": f"{web.host}:{web.port}",
-            "worker_class": "gthread",
+            "worker_class": BufferingWorker,
             "workers": 1,
             "threads": web.threads,
+            "worker_connections": web.threads + CONNECTIONS_WAITING,
             "graceful_timeout": _GRACE_S,
             "keepalive": 15,
             "max_requests": 0,

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard.patience import (
+    AHEAD,
     FORGET,
     PATIENCE,
     Failures,
@@ -122,7 +123,7 @@ def _may_try(patience: Patience, now: datetime) -> ColumnElement[bool]:
 
 
 def _forgotten(now: datetime) -> ColumnElement[bool]:
-    return Row.last_at < now - FORGET
+    return or_(Row.last_at < now - FORGET, Row.last_at > now + AHEAD)
 
 
 def trim(session: Session, now: datetime, kept: int) -> None:
@@ -135,7 +136,8 @@ def trim(session: Session, now: datetime, kept: int) -> None:
         newest = select(Row.last_at).where(of_kind).order_by(Row.last_at.desc())
         oldest_kept = session.scalar(newest.offset(kept - 1).limit(1))
         before = max(now - FORGET, oldest_kept or now - FORGET)
-        over = select(Row.place_hash).where(of_kind, Row.last_at < before)
+        gone = or_(Row.last_at < before, _forgotten(now))
+        over = select(Row.place_hash).where(of_kind, gone)
         session.execute(
             delete(Row)
             .where(Row.place_hash.in_(over.with_for_update(skip_locked=True)))

@@ -19,7 +19,7 @@ from earshot import assignments, lifecycle
 from earshot.domain import ItemState
 from earshot.holding import HELD
 from earshot.lifecycle import Change, Stale
-from earshot.tables import EventRow, ItemRow, MembershipRow, Utc
+from earshot.tables import EventRow, ItemRow, MembershipRow, PersonRow, Utc
 
 UNDO_WITHIN = timedelta(minutes=5)
 
@@ -120,9 +120,9 @@ def _outcome(verdict: Done | NotUs | Snooze | ToTeam) -> tuple[ItemState, dict[s
 
 def _must_answer(session: Session, brand: str, person_id: int) -> None:
     roles = session.scalar(
-        select(MembershipRow.roles).where(
-            MembershipRow.brand == brand, MembershipRow.person_id == person_id
-        )
+        select(MembershipRow.roles)
+        .join(PersonRow, PersonRow.id == MembershipRow.person_id)
+        .where(MembershipRow.brand == brand, MembershipRow.person_id == person_id, PersonRow.active)
     )
     if not roles or "responder" not in roles:
         raise NotAMember(f"person {person_id} is no responder of brand {brand!r}; choose another")

@@ -59,6 +59,7 @@ GaugeName = Literal[
     "items_open",
     "items_overdue",
     "ledger_difference",
+    "purge_held",
     "ledger_timestamp_seconds",
     "survey_timestamp_seconds",
 ]
@@ -106,6 +107,7 @@ GAUGES: Mapping[GaugeName, str] = {
     ),
     "items_open": "items of a brand in which somebody waits",
     "items_overdue": "items of a brand whose promise is broken while somebody waits, up to 10000",
+    "purge_held": "1 while nothing is purged because the clock is not believed",
     "ledger_difference": "mentions collected since yesterday that are nowhere; must be 0",
     "ledger_timestamp_seconds": "when the ledger was last drawn up",
     "survey_timestamp_seconds": "when database and log were last asked for what stands above",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,8 +17,8 @@ from earshot.purge import Reach
 from earshot.settings import Retention
 from earshot.tables import SourceHealthRow
 
-EVERY = timedelta(hours=1)
-"""How long it rests when nothing is left to do."""
+EVERY_S = 3_600.0
+"""How long it rests when nothing is left to do, whatever the clock shows meanwhile."""
 
 ACTOR = "role:sweep"
 
@@ -38,14 +39,15 @@ class Purger:
     retention: Retention
     sessions: Sessions
     left: list[tuple[Step, Reach]] = field(default_factory=list)
-    due_at: datetime | None = None
+    monotonic: Callable[[], float] = time.monotonic
+    due_s: float = -math.inf
 
     def tick(self, now: datetime) -> None:
         """Take out one batch, if it is time. Raises what the database raises."""
         if not self.left:
-            if self.due_at is not None and now < self.due_at:
+            if self.monotonic() < self.due_s:
                 return
-            self.due_at = now + EVERY
+            self.due_s = self.monotonic() + EVERY_S
             self.left = self._round(now)
         if self.left:
             step, reach = self.left[-1]

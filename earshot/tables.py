@@ -509,6 +509,16 @@ class EventRow(Table):
     __table_args__ = (Index(None, "item_id", "seq"), {"sqlite_autoincrement": True})
 
 
+class ClockWatchRow(Table):
+    """The one row that says whether the clock is believed (`earshot.clock_watch`)."""
+
+    __tablename__ = "clock_watch"
+    id: Mapped[int] = mapped_column(primary_key=True, comment="always 1")
+    trusted_at: Mapped[datetime] = mapped_column(comment="the latest time that was believed")
+    held_at: Mapped[datetime | None] = mapped_column(comment="no purge since; null: it goes on")
+    reason: Mapped[str] = mapped_column(default="")
+
+
 # ------------------------------------------------------------------ numbers
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +19,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from earshot.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+Request = socket.socket | tuple[bytes, socket.socket]
+"""What socketserver calls a request: of a TCP server, its connection."""
 
 
 class JsonLines(logging.Formatter):
@@ -108,6 +114,12 @@ class Probe:
         return self._ready and self.alive()
 
 
+CONNECTIONS = 64
+"""How many connections the probes and metrics hold at once; the oldest makes room for another."""
+
+CONNECTION_S = 5.0
+"""How long one connection may take, from its first byte to the last of its answer."""
+
 PORT_STEP = 10
 """There are fewer roles than this, so that the second process of one takes no other's port."""
 
@@ -118,7 +130,14 @@ PORTS = 20
 class HealthServer:
     """`/healthz`, `/readyz` and `/metrics` of one role, served from a thread of its own."""
 
-    def __init__(self, host: str, port: int, probe: Probe, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        probe: Probe,
+        metrics: Metrics,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":
@@ -139,7 +158,7 @@ class HealthServer:
             def log_message(self, format: str, *args: object) -> None:
                 logger.debug("probe", extra={"request": format % args})
 
-        self._server = _listen(host, port, Handler)
+        self._server = _listen(host, port, Handler, monotonic)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.1},
@@ -157,7 +176,65 @@ class HealthServer:
         self._server.server_close()
 
 
-def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, and an end to each: no client holds one for long.
+
+    A connection that is shut down reads as one that its client has closed, so its thread ends.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, float] = {}  # the oldest first
+        super().__init__(address, handler)
+
+    def process_request(self, request: Request, client_address: object) -> None:
+        if isinstance(request, socket.socket):
+            with self._lock:
+                for oldest in list(self._open)[: max(0, len(self._open) + 1 - CONNECTIONS)]:
+                    self._shut(oldest)
+                self._open[request] = self._monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Request) -> None:
+        if isinstance(request, socket.socket):
+            with self._lock:
+                self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Shut what took too long; the server's loop calls this several times a second."""
+        ended = self._monotonic() - CONNECTION_S
+        with self._lock:
+            for connection in [one for one, since in self._open.items() if since <= ended]:
+                self._shut(connection)
+
+    def handle_error(self, request: Request, client_address: object) -> None:
+        """Log what failed; of a client that went away or was shut, only for those who debug."""
+        error = sys.exception()
+        level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
+        logger.log(level, "probe failed", extra={"reason": type(error).__name__})
+
+    def _shut(self, connection: socket.socket) -> None:
+        del self._open[connection]
+        with suppress(OSError):  # the client has closed it already
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _listen(
+    host: str,
+    port: int,
+    handler: type[BaseHTTPRequestHandler],
+    monotonic: Callable[[], float],
+) -> ThreadingHTTPServer:
     """A server on `port`, or on the next free one in steps of ten, or on any: none dies of it.
 
     Two processes of one role on one machine are found where Prometheus looks for them.
@@ -165,11 +242,11 @@ def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Thre
     steps = range(port, min(port + PORT_STEP * PORTS, 65_536), PORT_STEP) if port else ()
     for wanted in steps:
         try:
-            return ThreadingHTTPServer((host, wanted), handler)
+            return _Server((host, wanted), handler, monotonic)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 break
-    server = ThreadingHTTPServer((host, 0), handler)
+    server = _Server((host, 0), handler, monotonic)
     if port:
         at = server.server_address[1]
         logger.warning("no port for metrics is free, using any", extra={"wanted": port, "port": at})

@@ -7,7 +7,7 @@ anything: it raises Stale, and what others did stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -22,6 +22,9 @@ from router.policy import Policy
 from router.state import Offer
 
 ACTOR = "role:sweep"
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far ahead of ours the clock of another machine may be."""
 
 TIMED_OUT = "not accepted in time"
 ABSENT = "the responder is not there"
@@ -69,7 +72,9 @@ def overdue(session: Session, policy: Policy, now: datetime) -> list[Held]:
     """
     unseen = now - policy.presence.unseen_after
     last_sign = MembershipRow.seen_at
-    timed_out = and_(AssignmentRow.state == "offered", AssignmentRow.lease_until <= now)
+    from_ahead = AssignmentRow.made_at > now + CLOCKS_DIFFER  # made before the clock was set back
+    lapsed = or_(AssignmentRow.lease_until <= now, from_ahead)
+    timed_out = and_(AssignmentRow.state == "offered", lapsed)
     away = or_(
         and_(~MembershipRow.on_duty, AssignmentRow.policy_version != BY_HAND),
         and_(

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
@@ -24,9 +24,9 @@ from router import bury, claims, situation, timers
 from router.policy import Policy
 from router.state import Escalate, Offer, State
 
-TRIM_EVERY = timedelta(minutes=1)
+TRIM_EVERY_S = 60.0
 
-THOROUGH_EVERY = timedelta(seconds=10)
+THOROUGH_EVERY_S = 10.0
 """How often items are looked at although nobody is free to take one."""
 
 SHARE = 4
@@ -60,19 +60,20 @@ def tick(
     now: datetime,
     *,
     thorough: bool = True,
+    expire: bool = True,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> TickReport:
     """Take back, wake, expire, then decide and offer, once for every brand.
 
     `thorough` also looks for items that nobody wants while nobody is free, and for those that
-    nobody holds although their state says so.
+    nobody holds although their state says so. Without `expire` nothing does, however old it seems.
     """
     report = TickReport()
     for policy in policies.values():
         if thorough:
             _requeue_stranded(sessions, policy, now, report)
         _take_back(sessions, policy, now, report)
-        _wake_and_expire(sessions, policy, now, report)
+        _wake_and_expire(sessions, policy, now, report, expire=expire)
         began = monotonic()
         state, slots = _situation(sessions, policy, now, thorough=thorough)
         report.reading_s += monotonic() - began
@@ -104,9 +105,11 @@ def _requeue_stranded(
             holding.end_leftovers(session, policy.brand, now)
 
 
-def _wake_and_expire(sessions: Sessions, policy: Policy, now: datetime, report: TickReport) -> None:
+def _wake_and_expire(
+    sessions: Sessions, policy: Policy, now: datetime, report: TickReport, *, expire: bool
+) -> None:
     with db.readers_of(sessions)() as session:
-        changes = timers.due(session, policy, now)
+        changes = timers.due(session, policy, now, expire=expire)
     for change in changes:
         if _won(sessions, partial(lifecycle.move, change=change), report):
             if change.to is ItemState.EXPIRED:
@@ -200,6 +203,7 @@ def run(
     step_done: Callable[[], None],
     retention_s: float,
     purge: Callable[[datetime], None] = lambda _: None,
+    doubts: Callable[[datetime], str] = lambda _: "",
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Tick every `every_s` seconds until `stop` is set; bury and retry dead letters, trim the log.
@@ -207,33 +211,37 @@ def run(
     Where reading what waits takes long it ticks less often.
 
     `retention_s` is how long the log keeps what everybody has read; `purge` is called at each
-    tick, to take a little out of the database when it is time. Raises what the database
+    tick, to take a little out of the database when it is time. While `doubts` says why the clock
+    is not believed, nothing expires and nothing is purged or trimmed. Raises what the database
     or the log raises: whoever supervises the role starts it again.
     """
     graves = [messages.consumer(topic.dead, bury.GROUP) for topic in TOPICS]
     producer = messages.producer()
-    trimmed_at: datetime | None = None
-    looked_at: datetime | None = None
+    trim_s = look_s = monotonic()
     try:
         while not stop.is_set():
-            now = clock()
-            thorough = looked_at is None or now - looked_at >= THOROUGH_EVERY
-            looked_at = now if thorough else looked_at
-            report = tick(sessions, policies, now, thorough=thorough, monotonic=monotonic)
+            now, began = clock(), monotonic()
+            believed = not doubts(now)
+            thorough = began >= look_s
+            look_s = began + THOROUGH_EVERY_S if thorough else look_s
+            report = tick(
+                sessions, policies, now, thorough=thorough, expire=believed, monotonic=monotonic
+            )
             metrics.add("offers_made", report.offered)
             metrics.add("offers_taken_back", report.timed_out + report.absent)
-            metrics.observe("step_seconds", (clock() - now).total_seconds())
+            metrics.observe("step_seconds", monotonic() - began)
             for grave in graves:
                 while bury.bury_step(messages, grave, sessions, now, POLL_S) == bury.AT_ONCE:
                     continue
             with sessions.begin() as session:
                 dead_letters.republish(session, producer, now)
-            if trimmed_at is None or now - trimmed_at >= TRIM_EVERY:
-                trimmed_at = now
+            if believed and began >= trim_s:
+                trim_s = began + TRIM_EVERY_S
                 for topic in TOPICS:
                     messages.trim(topic.name, retention_s)
                     messages.trim(topic.dead, retention_s)
-            purge(now)
+            if believed:
+                purge(now)
             step_done()
             stop.wait(rest_s(every_s, report.reading_s))
     finally:

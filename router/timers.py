@@ -16,9 +16,12 @@ from router.policy import Policy
 WAITING = (ItemState.NEW, ItemState.QUEUED)
 
 
-def due(session: Session, policy: Policy, now: datetime) -> list[Change]:
-    """The changes that time alone makes in the policy's brand, at most `SWEPT` of each kind."""
-    return [*_woken(session, policy, now), *_expired(session, policy, now)]
+def due(session: Session, policy: Policy, now: datetime, *, expire: bool = True) -> list[Change]:
+    """The changes that time alone makes in the policy's brand, at most `SWEPT` of each kind.
+
+    `expire` False leaves out what can't be undone by a clock that comes back.
+    """
+    return [*_woken(session, policy, now), *(_expired(session, policy, now) if expire else ())]
 
 
 def _woken(session: Session, policy: Policy, now: datetime) -> list[Change]:

@@ -65,10 +65,11 @@ def a_classified(*, classification: Classification | None = None, **changes: Any
 
 
 class ManualClock:
-    """A clock that stands still until a test moves it."""
+    """A clock that stands still until a test moves it; `monotonic` runs with it, in seconds."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now
+        self._ahead = timedelta()
 
     def __call__(self) -> datetime:
         return self.now
@@ -76,3 +77,12 @@ class ManualClock:
     def advance(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+    def jump(self, **span: float) -> datetime:
+        """The clock is set, ahead or back, while no time goes by."""
+        self._ahead += timedelta(**span)
+        self.now += timedelta(**span)
+        return self.now
+
+    def monotonic(self) -> float:
+        return (self.now - self._ahead - NOON).total_seconds()

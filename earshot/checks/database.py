@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from earshot import db, holding, schema
+from earshot import clock_watch, db, holding, schema
 from earshot.checks.finding import Finding, Well, Wrong
 from earshot.tables import EventRow
 
@@ -129,3 +129,16 @@ def _apart(ahead: timedelta) -> str:
 def _ask(engine: Engine, question: str) -> str:
     with engine.connect() as connection:
         return str(connection.scalar(text(question)))
+
+
+def purging(engine: Engine) -> Finding:
+    """Whether anything past its retention is held back for a clock that is not believed."""
+    with db.open_readers(engine).begin() as session:
+        seen = clock_watch.read(session)
+    if seen.held_at is None:
+        return Well("purge", "nothing is held back")
+    return Wrong(
+        "purge",
+        f"held back since {seen.held_at:%Y-%m-%d %H:%M} UTC: {seen.reason}",
+        clock_watch.REMEDY,
+    )

@@ -19,6 +19,9 @@ from earshot.tables import ReplyRow, SourceHealthRow
 LATE = timedelta(minutes=2)
 """How long after its time a poll or a reply is late."""
 
+AHEAD = timedelta(seconds=10)
+"""How far ahead of the clock a poll may seem: clocks of two machines differ."""
+
 NEEDED = ("collect", "classify", "route", "sweep", "send")
 """The roles without which something stands still."""
 
@@ -39,6 +42,13 @@ def sources(session: Session, names: Sequence[str], now: datetime) -> Iterator[F
         elif row.state != "ok":
             since = f" since {row.failing_since:%Y-%m-%d %H:%M} UTC" if row.failing_since else ""
             yield Wrong(subject, f"{row.state}{since}: {row.error}", "mend that; it tries again")
+        elif row.polled_at is not None and row.polled_at - now > AHEAD:
+            yield Wrong(
+                subject,
+                f"it was polled at {row.polled_at:%Y-%m-%d %H:%M} UTC, and it is"
+                f" {now:%Y-%m-%d %H:%M} UTC now: the clock was set back",
+                f"see that the clock is right, and that `earshot collect {name}` runs",
+            )
         elif row.next_poll_at is None or now - row.next_poll_at > LATE:
             at = f"{row.polled_at:%Y-%m-%d %H:%M} UTC" if row.polled_at else "an unknown time"
             yield Wrong(

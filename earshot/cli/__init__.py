@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "earshot.cli.credentials:credential",
         "Keep secrets of platforms in the database, sealed with a master key.",
     ),
-    "person": ("earshot.cli.administration:person", "People who can sign in."),
+    "person": ("earshot.cli.accounts:person", "People who can sign in."),
 }
 """Each command's place and its line of help; a test holds the latter to the command's own."""
 

@@ -19,7 +19,6 @@ from earshot import db as database
 from earshot import ledger as books
 from earshot.cli.complaints import in_words
 from earshot.cli.sources import build_matcher, build_sources
-from earshot.domain import Role
 from earshot.settings import Settings
 from earshot.spool import messages_spooled
 from earshot.tables import PersonRow
@@ -134,57 +133,10 @@ def person() -> None:
 
 @person.command()
 @click.argument("email")
-@click.argument("name")
-@click.option("--brand", required=True)
-@click.option(
-    "--role", "roles", multiple=True, type=click.Choice([r.value for r in Role]), required=True
-)
-@click.option("--team", "teams", multiple=True)
-@click.option("--lang", "langs", multiple=True, default=("en",), show_default=True)
-@click.option("--slots", default=4, show_default=True)
-@click.pass_obj
-def add(
-    settings: Settings,
-    email: str,
-    name: str,
-    brand: str,
-    roles: tuple[str, ...],
-    teams: tuple[str, ...],
-    langs: tuple[str, ...],
-    slots: int,
-) -> None:
-    """Make an account for EMAIL, called NAME, or give it a place in another brand."""
-    from dashboard import people
-
-    if brand not in brands_file.load(settings.resolve(settings.brands)):
-        raise click.BadParameter(f"{brand!r} is no brand here", param_hint="--brand")
-    with session_of(settings) as session:
-        now = datetime.now(UTC)
-        found = session.scalar(
-            select(PersonRow.id).where(PersonRow.email == people.normal_email(email))
-        )
-        try:
-            known = found or people.create_person(session, email, name, now)
-        except people.PersonError as error:
-            raise click.ClickException(str(error)) from error
-        people.join(
-            session,
-            brand,
-            known,
-            roles=[Role(r) for r in roles],
-            teams=teams,
-            langs=langs,
-            slots=slots,
-        )
-    click.echo(f"{email} has the roles {', '.join(roles)} for {brand}")
-
-
-@person.command()
-@click.argument("email")
 @click.option("--hours", default=12, show_default=True, help="How long the link is good.")
 @click.pass_obj
 def link(settings: Settings, email: str, hours: int) -> None:
-    """Print a one-time sign-in link for EMAIL."""
+    """Print a one-time sign-in link for EMAIL. An earlier one ends."""
     from dashboard import people
 
     with session_of(settings) as session:
@@ -194,6 +146,10 @@ def link(settings: Settings, email: str, hours: int) -> None:
         if known is None:
             raise click.ClickException(
                 f"{email} has no account; make one with `earshot person add`"
+            )
+        if not people.may_sign_in(session, known):
+            raise click.ClickException(
+                f"the account of {email} is disabled; open it with `earshot person enable {email}`"
             )
         token = people.sign_in_link(session, known, datetime.now(UTC), timedelta(hours=hours))
     base = settings.web.public_url or f"http://{settings.web.host}:{settings.web.port}"

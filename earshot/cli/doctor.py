@@ -154,6 +154,7 @@ def _of_database(engine: Engine, sources: Sequence[str] | None) -> Iterator[Find
         return
     yield database.clock(engine, lambda: datetime.now(UTC))
     yield database.held(engine)
+    yield database.purging(engine)
     if sources is not None:
         now = datetime.now(UTC)
         with db.open_readers(engine).begin() as session:

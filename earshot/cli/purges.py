@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import Engine, select
 
-from earshot import connect, db, schema
+from earshot import clock_watch, connect, db, schema
 from earshot import purge as purges
 from earshot.cli.complaints import in_words
+from earshot.clock import shared_clock
 from earshot.ledger import PATH
 from earshot.purge import Reach
 from earshot.settings import Settings
@@ -29,6 +30,9 @@ ACTOR = "role:cli"
 )
 @click.option("--author", default="", metavar="PLATFORM:ID", help="All that this author wrote.")
 @click.option("--dry-run", is_flag=True, help="Say how much would go, and take out nothing.")
+@click.option(
+    "--confirm", is_flag=True, help="The clock is right: end the hold after it jumped, and purge."
+)
 @click.pass_obj
 def purge(
     settings: Settings,
@@ -36,23 +40,28 @@ def purge(
     before: datetime | None,
     author: str,
     dry_run: bool,  # noqa: FBT001 -- click passes options by name
+    confirm: bool,  # noqa: FBT001 -- as above
 ) -> None:
     """Take out what is past its retention, or one author's words.
 
-    What somebody still waits for is kept. Numbers stay, and the ledger counts what went.
+    What somebody still waits for is kept. Numbers stay, and the ledger counts what went. By a
+    clock that jumped ahead nothing is taken out without --confirm.
     """
-    if author and (source or before or dry_run or ":" not in author):
+    if author and (source or before or dry_run or confirm or ":" not in author):
         raise click.UsageError("--author stands alone, as PLATFORM:ID")
-    now = datetime.now(UTC)
+    if dry_run and confirm:
+        raise click.UsageError("--dry-run takes out nothing, so there is nothing to --confirm")
     with in_words(settings):
         engine = connect.open_database(settings)
         schema.require(engine)
+        now = shared_clock(engine, lambda: datetime.now(UTC))()
         sources = _sources(engine, source)
         if author:
             said = f"{_erase(engine, sources, author, now)} posts were erased"
             upto = now
         else:
             reaches = _reaches(settings, sources, before, now)
+            _see_to_the_clock(engine, now, confirm=confirm, counts=bool(reaches) and before is None)
             said = "\n".join(_take_out(engine, reach, now, dry_run=dry_run) for reach in reaches)
             upto = max((reach.before for reach in reaches), default=now)
         if not dry_run and (author or said):
@@ -60,6 +69,20 @@ def purge(
             _forget(engine)
         engine.dispose()
     click.echo(said or "nothing is past a retention: [retention] in the settings names none")
+
+
+def _see_to_the_clock(engine: Engine, now: datetime, *, confirm: bool, counts: bool) -> None:
+    """End a hold if asked to. `counts`: what goes is reckoned from `now`, so it must be believed.
+
+    Raises ClickException where it is not.
+    """
+    with db.open_sessions(engine).begin() as session:
+        if confirm:
+            clock_watch.confirm(session, now, ACTOR)
+        elif counts and (why := clock_watch.standing(session, now)):
+            raise click.ClickException(
+                f"{why}; nothing was taken out. If the clock is right, add --confirm; else set it"
+            )
 
 
 def _sources(engine: Engine, wanted: str) -> Sequence[tuple[str, str]]:

@@ -89,14 +89,15 @@ def load_brands(settings: Settings) -> Mapping[str, Brand]:
 @role("collect")
 def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
     """Collect mentions from the sources NAMES, or from all."""
-    from collectors import collect as shell
+    from collectors import turns
+    from collectors.collect import Collector
 
     brands = load_brands(settings)
     chosen = _chosen(settings, names)
     sessions, clock = open_store(settings, run)
     outlet = connect.open_outlet(settings, "+".join(names) or "all")
     collectors = [
-        shell.Collector(
+        Collector(
             brand=built.brand,
             name=built.name,
             source=built.source(),
@@ -117,7 +118,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
         run.metrics.set("spool_records", waiting.messages if waiting else 0)
         run.metrics.set("spool_used_ratio", waiting.share if waiting else 0.0)
 
-    shell.run(collectors, run.stop, run.probe.step_done, clock, tend)
+    turns.run(collectors, run.stop, run.probe.step_done, tend)
     outlet.close()
 
 
@@ -197,6 +198,7 @@ def route(settings: Settings, run: Running, instance: str) -> None:
 @role("sweep")
 def sweep(settings: Settings, run: Running, instance: str) -> None:
     """Offer queued items to responders, take back what is late, bury dead letters."""
+    from earshot.clock_watch import ClockWatch
     from earshot.purger import Purger, shortest_s
     from earshot.survey import JOIN_S, Survey
     from router import sweep as shell
@@ -226,6 +228,7 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         step_done=run.probe.step_done,
         retention_s=min(settings.log.retention_s, shortest_s(settings.retention)),
         purge=Purger(settings.retention, sessions).tick,
+        doubts=ClockWatch(sessions, run.metrics).doubts,
     )
     survey.join(JOIN_S)
     log.close()

@@ -46,7 +46,7 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     settings: Settings = context.obj
     set_up_logging("up", style=settings.telemetry.format, level=settings.telemetry.level)
     with in_words(settings):
-        token = prepare(settings)
+        token = prepare(settings, terminal=sys.stderr.isatty())
         names = [DEMO_SOURCE] if is_demo(settings) else list(build_sources(settings))
         connect.open_log(settings, "up").close()
         if not no_desk:
@@ -72,8 +72,12 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     Supervisor(children).run(stop)
 
 
-def prepare(settings: Settings) -> str:
-    """Bring schema, brands and the first person up to date; the token of a sign-in link."""
+def prepare(settings: Settings, *, terminal: bool) -> str:
+    """Bring schema, brands and the first person up to date; the token of a sign-in link.
+
+    Empty when the first person's account is disabled and, unless a `terminal` shows it, when they
+    have signed in before: a log is kept, and whoever reads it could sign in by the link.
+    """
     from dashboard import people
 
     engine = connect.open_database(settings)
@@ -101,7 +105,10 @@ def prepare(settings: Settings) -> str:
 
             for brand in brands.values():
                 hire(session, brand.slug, now)
-        token = people.sign_in_link(session, owner, now, LINK_TTL)
+        needs_link = people.may_sign_in(session, owner) and (
+            terminal or not people.has_signed_in(session, owner)
+        )
+        token = people.sign_in_link(session, owner, now, LINK_TTL) if needs_link else ""
     engine.dispose()
     return token
 
@@ -148,8 +155,8 @@ def _announce(settings: Settings, token: str, stop: threading.Event) -> None:
         return
     click.echo(
         f"\n  Earshot is at   {address}\n"
-        f"  Sign in once at {address}/signin/{token}\n"
-        f"  Data are in     {settings.home_path}\n"
+        + (f"  Sign in once at {address}/signin/{token}\n" if token else "")
+        + f"  Data are in     {settings.home_path}\n"
         "  Stop with Ctrl-C\n",
         err=True,
     )

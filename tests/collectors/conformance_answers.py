@@ -135,6 +135,7 @@ class Watched:
             producer=self.log.producer(),
             metrics=Metrics("collect"),
             clock=self.clock,
+            monotonic=self.clock.monotonic,
         )
 
     def step(self) -> datetime:

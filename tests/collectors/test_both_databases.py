@@ -66,6 +66,7 @@ def a_collector(source: Source, engine: Engine, clock: ManualClock) -> tuple[Col
         producer=log.producer(),
         metrics=Metrics("collect"),
         clock=clock,
+        monotonic=clock.monotonic,
     )
     return collector, log
 

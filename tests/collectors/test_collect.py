@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from collectors.addressed import IN_THREAD
-from collectors.collect import BACKOFF_S, OWN, Collector, run
+from collectors.collect import BACKOFF_S, OWN, Collector
 from collectors.matching import compile_queries
 from collectors.receipts import Receipt, write_receipts
 from collectors.recorded import RecordedConfig, RecordedSource
@@ -177,6 +176,7 @@ def collector(engine: Engine, log: Log, clock: ManualClock) -> Make:
             "producer": MortalProducer(log.producer(), mortal),
             "metrics": Metrics("collect"),
             "clock": clock,
+            "monotonic": clock.monotonic,
         }
         return Collector(**columns | changes)
 
@@ -390,7 +390,9 @@ def test_an_answer_to_a_reply_of_ours_is_kept_whatever_it_says(
         a_post("6", parent="theirs", text="thanks!"),
     ]
     settle(collector(Script({"p": [posts(*answers)]})), clock)
-    assert [(m.native_id, m.queries) for m in published(log)] == [("5", (IN_THREAD,))]
+    assert [(m.native_id, m.queries, m.addressed) for m in published(log)] == [
+        ("5", (IN_THREAD,), True)
+    ]
 
 
 @pytest.mark.parametrize("state", ["sending", "unknown", "failed"])
@@ -408,7 +410,9 @@ def test_an_answer_to_a_reply_whose_name_is_not_known_yet_is_kept(
         a_post("7", thread="2", parent="not known yet", text="thanks!"),
     ]
     settle(collector(Script({"p": [posts(*answers)]})), clock)
-    assert [(m.native_id, m.queries) for m in published(log)] == [("5", (IN_THREAD,))]
+    assert [(m.native_id, m.queries, m.addressed) for m in published(log)] == [
+        ("5", (IN_THREAD,), True)
+    ]
 
 
 def test_what_could_not_be_parsed_is_a_dead_letter_with_a_receipt(
@@ -601,40 +605,39 @@ def test_an_idle_source_does_not_write_at_every_poll(
     assert mortal.step > before
 
 
-def test_the_loop_stops_when_it_is_told_and_closes_its_sources(
-    collector: Make, log: Log, clock: ManualClock
+@pytest.mark.parametrize("hours", [1, 400 * 24, -1])
+def test_a_step_of_the_clock_stops_no_source_and_hurries_none(
+    collector: Make, engine: Engine, clock: ManualClock, hours: float
 ) -> None:
-    sources = [Script({"p": [posts(a_post("1"))]}), Script({"p": [posts(a_post("2"))]})]
-    made = [collector(source, name=f"s{n}") for n, source in enumerate(sources)]
-    stop = threading.Event()
-    run(made, stop, stop.set, clock)
-    assert {m.source for m in published(log)} == {"s0", "s1"}
-    assert all(source.closed for source in sources)
+    source = Script({"ok": [posts(a_post("1"))], "ill": [PlatformError("down") for _ in range(9)]})
+    made = collector(source)
+
+    def polls_in(seconds: int) -> list[str]:
+        before = len(source.asked)
+        for _ in range(seconds):
+            made.step()
+            clock.advance(1)
+            assert made.rest_s() <= BACKOFF_S[1]
+        return [part for part, _ in source.asked[before:]]
+
+    polls_in(1)
+    made.step()
+    clock.jump(hours=hours)
+    ahead = polls_in(60)
+    clock.jump(hours=-hours)
+    back = polls_in(60)
+    for polled in (ahead, back):
+        assert 11 <= polled.count("ok") <= 13  # every five seconds
+        assert 1 <= polled.count("ill") <= 5  # after one, two, four, eight … seconds
+    row = health(engine)
+    assert row.polled_at is not None
+    assert abs(row.polled_at - clock()) <= timedelta(seconds=15)
 
 
 def test_a_post_of_our_own_account_is_marked_as_such(collector: Make, log: Log) -> None:
     ours = an_author(id="acme-care", handle="acme_care")
     collector(Script({"p": [posts(a_post("1", author=ours), a_post("2"))]})).step()
     assert [mention.address.get(OWN) for mention in published(log)] == ["1", None]
-
-
-@pytest.mark.parametrize(
-    ("post", "addressed"),
-    [
-        (a_post("1", text="acme is broken"), False),
-        (a_post("1", text="acme is broken", addressed=True), True),
-        (a_post("1", text="acme is broken, @Acme-Care, look"), True),
-        (a_post("1", text="acme is broken, u/acme-care"), True),
-        (a_post("1", text="@acmehelp it is broken"), True),
-        (a_post("1", text="acme: mail me at info@other.example"), False),
-    ],
-)
-def test_what_names_the_account_or_its_handle_is_addressed_to_the_brand(
-    collector: Make, log: Log, post: Post, *, addressed: bool
-) -> None:
-    matcher = compile_queries({"name": "acme OR @acmehelp"})
-    collector(Script({"p": [posts(post)]}), matcher=matcher).step()
-    assert [mention.addressed for mention in published(log)] == [addressed]
 
 
 def test_a_closed_account_deletes_every_mention_of_its_author(

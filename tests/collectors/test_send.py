@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from earshot.tables import (
     EventRow,
     ItemRow,
     MentionRow,
+    PersonRow,
     ReplyRow,
     ResponseRow,
 )
@@ -423,6 +424,56 @@ def test_a_failed_reply_of_an_item_that_nobody_holds_is_queued(
     change(engine, ItemRow, assignee_id=None)
     drive(engine, a_sender(engine, responder(), clock), clock)
     assert (one_reply(engine).state, item_of(engine).state) == ("failed", "queued")
+
+
+def test_a_failed_reply_of_somebody_whose_account_was_closed_queues_the_item(
+    engine: Engine,
+    store: Path,
+    clock: ManualClock,
+    responder: Callable[..., SimulatorResponder],
+) -> None:
+    answerable(store, WORLD, clock, 1)
+    store_replies(engine, ["no-such-post"])
+    change(engine, PersonRow, active=False)
+    drive(engine, a_sender(engine, responder(), clock), clock)
+    item = item_of(engine)
+    assert (one_reply(engine).state, item.state, item.assignee_id) == ("failed", "queued", None)
+
+
+# ---------------------------------------------------------------- a clock that is set
+
+
+@pytest.mark.parametrize("away", [timedelta(hours=1), timedelta(days=400)])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_went_ahead_and_came_back_keeps_no_reply_waiting(
+    engine: Engine,
+    store: Path,
+    clock: ManualClock,
+    away: timedelta,
+    *,
+    restarted: bool,
+) -> None:
+    def theirs() -> datetime:
+        return NOON + timedelta(seconds=clock.monotonic())  # the platform's own is right
+
+    store_replies(engine, answerable(store, WORLD, clock, 2))
+    responder = SimulatorResponder(WORLD, store, theirs)
+    sender = a_sender(engine, responder, clock)
+    at = sender.follow_clock(None)
+    clock.jump(seconds=away.total_seconds())
+    at = sender.follow_clock(at)
+    while sender.tick():  # sent, and to be looked for a little later
+        clock.advance(0.1)
+    assert states(engine) == {ReplyState.SENT: 2}
+    clock.jump(seconds=-away.total_seconds())
+    sender.follow_clock(None if restarted else at)
+    rest = next_moment(engine, clock)
+    assert rest is not None
+    assert rest <= 60
+    drive(engine, sender, clock)
+    assert states(engine) == {ReplyState.CONFIRMED: 2}
+    assert set(on_platform(store).values()) == {1}
+    responder.close()
 
 
 # ---------------------------------------------------------------- the loop

@@ -50,6 +50,36 @@ def test_after_five_failures_even_the_right_password_has_to_wait(world: World) -
 
 
 @pytest.mark.usefixtures("bob_has_a_password")
+def test_failures_at_a_time_that_is_yet_to_come_keep_nobody_out(world: World) -> None:
+    browser = world.browser()
+    world.clock.advance(days=400)
+    for _ in range(5):
+        browser.post("/login", credentials(world, password="something else"))
+    assert browser.post("/login", credentials(world)).status_code == 429
+    world.clock.advance(days=-400)
+    assert browser.post("/login", credentials(world)).status_code == 302
+
+
+def test_a_session_from_before_the_clock_was_set_back_is_over(world: World) -> None:
+    world.clock.advance(days=400)
+    browser = world.browser("bob")
+    assert browser.get("/me").status_code == 200
+    world.clock.advance(minutes=-4)  # as machines differ
+    assert browser.get("/me").status_code == 200
+    world.clock.advance(days=-400)
+    assert browser.get("/me").status_code == 302
+
+
+def test_who_acts_is_there_also_after_the_clock_was_set_back(world: World) -> None:
+    bob = world.people["bob"]
+    browser = world.browser("bob")
+    world.clock.advance(minutes=-4)
+    assert browser.get("/queue").status_code == 200
+    seen_at = world.read(lambda s: s.get_one(MembershipRow, ("acme", bob)).seen_at)
+    assert seen_at == world.clock()
+
+
+@pytest.mark.usefixtures("bob_has_a_password")
 def test_a_person_who_was_barred_is_out_at_once(world: World) -> None:
     browser = world.browser("bob")
     assert browser.get("/me").status_code == 200

@@ -49,6 +49,16 @@ def test_a_source_in_trouble_stands_first_with_its_error_and_since_when(world: W
     assert "1,234" in second
 
 
+def test_a_source_that_was_polled_in_the_future_does_not_deliver(world: World) -> None:
+    add_source(world, "a-near", polled_at=NOON + timedelta(seconds=9))
+    add_source(world, "z-ahead", polled_at=NOON + timedelta(hours=1))
+    rows = parsed(world.browser("alice").get("/admin/health")).css("tbody tr")
+    first, second = (" ".join(row.text(separator=" ").split()) for row in rows)
+    assert first.startswith("z-ahead simulator fails")
+    assert "The last poll is in the future: the clock was set back." in first
+    assert second.startswith("a-near simulator delivers")
+
+
 def test_gaps_are_listed_the_newest_first(world: World) -> None:
     with world.sessions.begin() as session:
         for n in (1, 2):

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, select, text, update
 from sqlalchemy.engine import URL
 
-from earshot import db, schema
+from earshot import clock_watch, db, schema
 from earshot.checks import database, log, machine, roles
 from earshot.checks.finding import Finding, Well, Wrong, in_words, to_json
 from earshot.domain import Classified, ItemState, ReplyState
@@ -89,6 +89,7 @@ def test_a_database_in_order_is_well(engine: Engine) -> None:
         database.sound(engine),
         database.clock(engine, lambda: datetime.now(UTC)),
         database.held(engine),
+        database.purging(engine),
     ]
     assert [finding for finding in found if isinstance(finding, Wrong)] == []
 
@@ -160,6 +161,13 @@ def test_a_clock_that_is_off_the_databases_is_wrong(
     found = database.clock(engine, lambda: datetime.now(UTC) + skew)
     wrong(found, "clock", said)
     engine.dispose()
+
+
+def test_a_purge_that_is_held_back_is_wrong(engine: Engine) -> None:
+    with db.open_sessions(engine).begin() as session:
+        clock_watch.hold(session, NOON, "the clock went ahead by 400 days")
+    found = database.purging(engine)
+    wrong(found, "purge", "since 2026-03-02 12:00 UTC: the clock went ahead by 400 days")
 
 
 def test_a_clock_that_was_set_back_is_wrong(engine: Engine) -> None:
@@ -286,6 +294,10 @@ def health(**changes: object) -> SourceHealthRow:
         ),
         (health(state="stopped", error="bad token"), "stopped: bad token"),
         (health(next_poll_at=NOON - timedelta(hours=1)), "it was polled last at 2026-03-02 12:00"),
+        (
+            health(polled_at=NOON + timedelta(hours=1), next_poll_at=NOON + timedelta(hours=1)),
+            "and it is 2026-03-02 12:00 UTC now: the clock was set back",
+        ),
     ],
 )
 def test_a_source_that_is_not_polled_is_wrong(

@@ -63,6 +63,8 @@ def test_an_installation_that_is_ready_is_well(doctor: Doctor) -> None:
         "database file",
         "schema",
         "clock",
+        "held items",
+        "purge",
         "log",
         "topics",
         "credentials of world",

@@ -16,9 +16,9 @@ from sqlalchemy import func, insert, select
 from earshot import connect, db, ledger, purge, schema
 from earshot.cli import main
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import OPEN
+from earshot.lifecycle import OPEN, record
 from earshot.purge import Reach
-from earshot.purger import EVERY, Purger, shortest_s
+from earshot.purger import EVERY_S, Purger, shortest_s
 from earshot.rollups import ClosedClock, close_clock, count_volume
 from earshot.settings import Retention, Settings
 from earshot.tables import (
@@ -38,7 +38,7 @@ from earshot.tables import (
     Table,
     VolumeRow,
 )
-from tests.builders import NOON
+from tests.builders import NOON, ManualClock
 from tests.earshot.test_cli import bare
 from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item, item_id
 
@@ -217,7 +217,8 @@ def test_it_goes_in_batches_and_the_purger_takes_one_a_tick(
         put(sessions, str(number))
     with sessions.begin() as session:
         session.add(SourceHealthRow(brand="acme", source="sim", platform="simulator", state="ok"))
-    purger = Purger(Retention(days=30), sessions)
+    clock = ManualClock(LATER)
+    purger = Purger(Retention(days=30), sessions, monotonic=clock.monotonic)
     left = []
     for _ in range(5):
         purger.tick(LATER)
@@ -226,10 +227,14 @@ def test_it_goes_in_batches_and_the_purger_takes_one_a_tick(
     assert max(a - b for a, b in zip([5, *left], left, strict=False)) == 2
     put(sessions, "again")
     purger.tick(LATER)
-    purger.tick(LATER + EVERY / 2)
+    purger.tick(clock.advance(EVERY_S / 2))
     assert rows(sessions, ItemRow) == 1
+    purger.tick(clock.jump(hours=5))  # the rest is of an hour, whatever the clock shows
+    assert rows(sessions, ItemRow) == 1
+    clock.jump(hours=-5)
+    clock.advance(EVERY_S / 2)
     for _ in range(4):
-        purger.tick(LATER + EVERY)
+        purger.tick(clock())
     assert rows(sessions, ItemRow) == 0
 
 
@@ -389,9 +394,43 @@ def test_an_authors_words_are_left_in_no_file_but_in_our_answers(home: Path) -> 
     assert files_with(home, CANARY) == []
 
 
+@pytest.fixture
+def retained(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The installation keeps a month; its last event is months behind the clock."""
+    names = {"EARSHOT_HOME": str(home), "EARSHOT_RETENTION__DAYS": "30"}
+    monkeypatch.setattr(os, "environ", bare(**names))
+    return home
+
+
+def test_by_a_clock_that_is_not_believed_nothing_goes_until_it_is_confirmed(retained: Path) -> None:
+    sessions = db.open_sessions(connect.open_database(Settings(home=str(retained))))
+    with sessions.begin() as session:
+        record(session, "acme", NOON, "role:route", "item.noted", [{}])
+    refused = CliRunner().invoke(main, ["purge"])
+    assert refused.exit_code == 1
+    assert "after the last that happened here (2026-03-02 12:00 UTC)" in refused.output
+    assert "nothing was taken out. If the clock is right, add --confirm" in refused.output
+    assert rows(sessions, ItemRow) == 300
+    dry = CliRunner().invoke(main, ["purge", "--dry-run", "--before", "2026-03-03"])
+    assert (dry.exit_code, rows(sessions, ItemRow)) == (0, 300)
+    confirmed = CliRunner().invoke(main, ["purge", "--confirm"])
+    assert confirmed.output == "acme sim: 300 items, 1 dead letters taken out\n"
+    assert CliRunner().invoke(main, ["purge"]).exit_code == 0
+    sessions.kw["bind"].dispose()
+
+
+def test_a_day_that_a_person_names_needs_no_clock(retained: Path) -> None:
+    sessions = db.open_sessions(connect.open_database(Settings(home=str(retained))))
+    with sessions.begin() as session:
+        record(session, "acme", NOON, "role:route", "item.noted", [{}])
+    assert "300 items" in CliRunner().invoke(main, ["purge", "--before", "2026-03-03"]).output
+    sessions.kw["bind"].dispose()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--dry-run", "--confirm"], "nothing to --confirm"),
         (["--author", "u1"], "PLATFORM:ID"),
         (["--author", "x:1", "--dry-run"], "stands alone"),
         (["--source", "fax"], "no such source; there are sim"),

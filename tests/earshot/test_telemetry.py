@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import statistics
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from earshot.metrics import Metrics
 from earshot.telemetry import (
+    CONNECTION_S,
+    CONNECTIONS,
     PORT_STEP,
     HealthServer,
     HumanLines,
@@ -194,3 +201,44 @@ def test_logs_go_to_standard_error_and_libraries_keep_quiet(
 def test_an_unknown_level_is_refused(root: logging.Logger) -> None:
     with pytest.raises(ValueError, match="LOUD"):
         set_up_logging("collect", style="human", level="loud")
+
+
+def silent(server: HealthServer, opening: bytes) -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    line.sendall(opening)
+    return line
+
+
+@pytest.mark.parametrize("opening", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+def test_400_silent_sockets_keep_no_probe_waiting_and_few_threads(
+    server: HealthServer, opening: bytes
+) -> None:
+    threads = threading.active_count()
+    with ExitStack() as stack:
+        for _ in range(400):
+            stack.enter_context(silent(server, opening))
+        took = []
+        for _ in range(5):
+            began = time.monotonic()
+            assert ask(server, "/healthz")[0] == 200
+            took.append(time.monotonic() - began)
+        assert threading.active_count() <= threads + CONNECTIONS + 10  # some are about to end
+    assert statistics.median(took) < 1
+
+
+def test_a_connection_that_drips_is_closed_in_time(probe: Probe, metrics: Metrics) -> None:
+    passed = Ticks()
+    server = HealthServer("127.0.0.1", 0, probe, metrics, passed)
+    try:
+        with silent(server, b"GET /healthz HTTP/1.1\r\nX: ") as line:
+            for _ in range(5):
+                line.sendall(b"x")
+            line.settimeout(0.2)
+            until, said = time.monotonic() + 20, None
+            while said is None and time.monotonic() < until:
+                passed.now += CONNECTION_S
+                with suppress(TimeoutError):
+                    said = line.recv(100)
+            assert said == b""
+    finally:
+        server.close()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 
-from earshot import assignments, lifecycle, rollups
+from earshot import assignments, clock_watch, lifecycle, rollups
+from earshot.clock_watch import ClockWatch
 from earshot.db import Sessions
 from earshot.domain import ItemState
 from earshot.holding import HELD
@@ -19,16 +22,25 @@ from earshot.lifecycle import Change
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
-from earshot.tables import AssignmentRow, BacklogRow, DeadLetterRow, EventRow, ItemRow
+from earshot.purger import Purger
+from earshot.settings import Retention
+from earshot.tables import (
+    AssignmentRow,
+    BacklogRow,
+    DeadLetterRow,
+    EventRow,
+    ItemRow,
+    SourceHealthRow,
+)
 from earshot.topics import MENTIONS, TOPICS
 from router import sweep
 from router.policy import Policy
 from router.sweep import TickReport
-from tests.builders import NOON
+from tests.builders import NOON, ManualClock
 from tests.router.people import current, hire, member, queue_items, seen
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
-from tests.rows import a_reply
+from tests.rows import a_reply, add_item, an_item
 
 MINUTE = timedelta(minutes=1)
 
@@ -99,6 +111,13 @@ def test_an_offer_that_nobody_accepts_comes_back_and_goes_to_another(sessions: S
         assert member(session, 1).suspect_until == NOON + 12 * MINUTE
         ended = session.scalars(select(AssignmentRow).where(AssignmentRow.state == "ended")).one()
         assert ended.end_reason == "not accepted in time"
+
+
+def test_an_offer_made_before_the_clock_was_set_back_comes_back(sessions: Sessions) -> None:
+    queue_items(sessions, 1)
+    hire(sessions, 1, seen_at=NOON + timedelta(hours=1))
+    assert tick(sessions, NOON + timedelta(hours=1)).offered == 1
+    assert tick(sessions, NOON).timed_out == 1
 
 
 def test_an_accepted_item_stays_while_its_responder_is_there(sessions: Sessions) -> None:
@@ -375,3 +394,70 @@ def test_the_loop_ticks_buries_and_ends_when_it_is_told_to(sessions: Sessions) -
     with sessions() as session:
         assert session.scalars(select(DeadLetterRow.reason)).all() == ["no JSON"]
     assert messages.lag(MENTIONS.dead, "bury") == 0
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=400)])
+def test_a_step_of_the_clock_purges_trims_and_expires_nothing_until_it_is_confirmed(
+    sessions: Sessions, jump: timedelta
+) -> None:
+    """An hour ahead the oldest would be past every age by minutes, after 400 days all would."""
+    clock = ManualClock()
+    messages = MemoryLog(clock=lambda: clock().timestamp())
+    messages.create({name: 1 for topic in TOPICS for name in (topic.name, topic.dead)})
+    producer, consumer = messages.producer(), messages.consumer(MENTIONS.name, "classify")
+    producer.send(MENTIONS.name, b"k", b"read by everybody")
+    producer.flush()
+    assert consumer.poll(1, 5.0)
+    consumer.commit()
+    queue_items(sessions, 1)
+    with sessions.begin() as session:
+        session.add(SourceHealthRow(brand="acme", source="sim", platform="simulator", state="ok"))
+        ended = an_item("simulator:9", state=ItemState.CLOSED, source="sim", changed_at=NOON)
+        add_item(session, ended)
+    policy = a_policy(("slots: 4", "slots: 4\n  expire_after: 30d"))
+    stop = threading.Event()
+    steps: list[Callable[[], object]] = []
+
+    def step_done() -> None:
+        steps.pop(0)()
+        if not steps:
+            stop.set()
+
+    def run(*after_each_step: Callable[[], object]) -> None:
+        steps[:] = [*after_each_step, lambda: None]
+        stop.clear()
+        sweep.run(
+            sessions,
+            {"acme": policy},
+            messages,
+            metrics=Metrics("sweep"),
+            clock=clock,
+            stop=stop,
+            every_s=0.0,
+            step_done=step_done,
+            retention_s=30 * 86_400 - 60,
+            purge=Purger(Retention(days=30), sessions, monotonic=clock.monotonic).tick,
+            doubts=ClockWatch(sessions, Metrics("sweep"), clock.monotonic).doubts,
+            monotonic=clock.monotonic,
+        )
+
+    def kept() -> tuple[int, int, int]:
+        with sessions() as session:
+            items = session.scalars(select(ItemRow.state)).all()
+        in_log = messages.read(MENTIONS.name, 0, 0, 10)
+        return len(items), items.count(ItemState.EXPIRED), len(in_log)
+
+    month = timedelta(days=30) - timedelta(minutes=30)
+    whole = (2, 0, 1)
+    assert kept() == whole
+    for _ in range(5):  # nearly a month goes by, as it should
+        run(partial(clock.advance, month.total_seconds() / 5))
+    assert kept() == whole
+    on = partial(clock.advance, 61)
+    run(partial(clock.jump, seconds=jump.total_seconds()), on, on, on)
+    run(on, on, on)  # started again
+    assert kept() == whole
+    with sessions.begin() as session:
+        clock_watch.confirm(session, clock(), "role:cli")
+    run(on, on, on)
+    assert kept() == (1, 1, 0)

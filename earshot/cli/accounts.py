@@ -1,0 +1,183 @@
+"""`earshot person`: add, change, list, disable and enable people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from earshot import brand as brands_file
+from earshot.cli.administration import person, session_of
+from earshot.domain import Role
+from earshot.lifecycle import Stale, record
+from earshot.settings import Settings
+from earshot.tables import PersonRow
+
+if TYPE_CHECKING:
+    from dashboard.accounts import Account
+
+__all__ = ["person"]
+
+ACTOR = "role:cli"
+
+
+@person.command()
+@click.argument("email")
+@click.argument("name")
+@click.option("--brand", required=True)
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice([r.value for r in Role]), required=True
+)
+@click.option("--team", "teams", multiple=True)
+@click.option("--lang", "langs", multiple=True, default=("en",), show_default=True)
+@click.option("--slots", default=4, show_default=True)
+@click.option("--change", is_flag=True, help="They have a place there: change what is said here.")
+@click.pass_context
+def add(
+    context: click.Context, /, email: str, name: str, brand: str, *, change: bool, **place: Any
+) -> None:
+    """Make an account for EMAIL, called NAME, or give it a place in another brand.
+
+    A place that they have is left as it is, and what would change is said, unless --change is.
+    """
+    from dashboard import people
+
+    settings: Settings = context.obj
+    if brand not in brands_file.load(settings.resolve(settings.brands)):
+        raise click.BadParameter(f"{brand!r} is no brand here", param_hint="--brand")
+    wanted: dict[str, Any] = {
+        key: list(v) if isinstance(v, tuple) else v for key, v in place.items()
+    }
+    with _refused(), session_of(settings) as session:
+        now = datetime.now(UTC)
+        address = people.normal_email(email)
+        found = session.scalar(select(PersonRow.id).where(PersonRow.email == address))
+        known = found or people.create_person(session, email, name, now)
+        given = {
+            key: value
+            for key, value in wanted.items()
+            if context.get_parameter_source(key) is ParameterSource.COMMANDLINE
+        }
+        said = _change(session, brand, known, given, now, email=address, change=change)
+        if not said:
+            people.join(
+                session,
+                brand,
+                known,
+                roles=[Role(role) for role in wanted["roles"]],
+                teams=wanted["teams"],
+                langs=wanted["langs"],
+                slots=wanted["slots"],
+            )
+            event = {"subject": str(known), "after": wanted}
+            record(session, brand, now, ACTOR, "person.added", [event])
+            said = f"{email} has the roles {', '.join(place['roles'])} for {brand}"
+    click.echo(said)
+
+
+def _change(
+    session: Session,
+    brand: str,
+    known: int,
+    given: dict[str, Any],
+    now: datetime,
+    *,
+    email: str,
+    change: bool,
+) -> str:
+    """What became of a place that is there; empty: there is none. Raises ClickException."""
+    from dashboard import accounts
+
+    differ = accounts.differences(session, brand, known, given)
+    if differ is None:
+        return ""
+    told = "; ".join(f"{key}: {_shown(a)} → {_shown(b)}" for key, (a, b) in differ.items())
+    if not differ:
+        return f"{email} is in {brand} already, just so"
+    if not change:
+        raise click.ClickException(
+            f"{email} is in {brand} already, and nothing was changed. Add --change for {told}"
+        )
+    accounts.change_place(session, brand, known, given, ACTOR, now)
+    return f"changed for {email} in {brand}: {told}"
+
+
+def _shown(value: object) -> str:
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
+
+@person.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """Print everybody: address, name, state, and roles and teams in each brand."""
+    from dashboard import accounts
+
+    with session_of(settings) as session:
+        for account in accounts.accounts(session):
+            click.echo(_line(account))
+
+
+def _line(account: Account) -> str:
+    state = "active" if account.active else "disabled"
+    places = [
+        f"{place.brand}: {_shown(list(place.roles))}"
+        + (f" ({_shown(list(place.teams))})" if place.teams else "")
+        for place in account.places
+    ]
+    kind = " (simulated)" if account.simulated else ""
+    return f"{account.email}  {account.name}{kind}  {state}  {'; '.join(places) or 'no brand'}"
+
+
+@person.command()
+@click.argument("email")
+@click.pass_obj
+def disable(settings: Settings, email: str) -> None:
+    """Close the account of EMAIL at once: nobody signs in with it, and its items go back."""
+    from dashboard import accounts
+
+    with _refused(), session_of(settings) as session:
+        known = accounts.known(session, email)
+        closed = accounts.disable(session, known.id, ACTOR, datetime.now(UTC))
+    if closed is None:
+        click.echo(f"{email} is disabled already")
+        return
+    click.echo(
+        f"{email} is disabled: {_count(closed.sessions, 'browser')} signed out,"
+        f" {_count(closed.items, 'item')} given back"
+    )
+
+
+@person.command()
+@click.argument("email")
+@click.pass_obj
+def enable(settings: Settings, email: str) -> None:
+    """Open the account of EMAIL again, with the roles it had."""
+    from dashboard import accounts
+
+    with _refused(), session_of(settings) as session:
+        known = accounts.known(session, email)
+        opened = accounts.enable(session, known.id, ACTOR, datetime.now(UTC))
+    click.echo(f"{email} is enabled" if opened else f"{email} was enabled already")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What can't be done as an error of the command."""
+    from dashboard.people import PersonError
+
+    try:
+        yield
+    except PersonError as error:
+        raise click.ClickException(str(error)) from error
+    except Stale as error:
+        raise click.ClickException(f"{error}; nothing was changed, try again") from error
