@@ -9,7 +9,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard import backlog_counts, drafts, queue_lists, verdicts
+from dashboard import backlog_counts, drafts, queue_lists, queue_undo, verdicts
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
 from dashboard.desk import desk, viewer
@@ -66,6 +66,7 @@ def show(
         found = _desktop(reading, item_id, text) if item_id is not None else None
         if item_id is not None and found is None:
             abort(404)
+        closed = queue_undo.last_closed(reading, who, now)
         team_waits = backlog_counts.open_items(reading, who.brand, (ItemState.QUEUED,))
     page = render_template(
         "queue.html",
@@ -76,6 +77,7 @@ def show(
         team_waits=team_waits,
         notice=notice,
         sent=_sent(),
+        closed=closed,
     )
     return page, status
 
@@ -181,11 +183,33 @@ def done(item_id: int) -> Page:
         return conflict(item_id)
     try:
         with desk().sessions.begin() as writing:
-            verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
+            version = verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
     except (Stale, Forbidden):
         return conflict(item_id)
-    flash(_("Done: no reply needed."))
+    queue_undo.remember(who, item_id, version, now)
     return redirect(_to(following))
+
+
+@pages.post("/queue/<int:item_id>/undo")
+@needs(Permission.ANSWER)
+def undo(item_id: int) -> Page:
+    """Take back that one has closed an item: it is one's own again, as it was."""
+    expect = request.form.get("expect", type=column_number)
+    if expect is None:
+        abort(400)
+    queue_undo.forget(item_id)
+    try:
+        with desk().sessions.begin() as writing:
+            queue_undo.take_back(writing, viewer(), item_id, expect, desk().clock())
+    except queue_undo.TooLate:
+        flash(
+            _("Not undone: that is possible for five minutes only. Take the item again."), "wrong"
+        )
+        return redirect(_to(item_id))
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    flash(_("Undone: the item is yours again."))
+    return redirect(_to(item_id))
 
 
 @pages.post("/queue/<int:item_id>/draft")

@@ -255,3 +255,41 @@ def end(session: Session, brand: str, item_id: int, reason: str, now: datetime) 
         )
         .values(state="ended", ended_at=now, end_reason=reason)
     )
+
+
+def take_up_again(
+    session: Session, brand: str, item_id: int, person_id: int, ended_at: datetime, now: datetime
+) -> None:
+    """Make the assignment current again that ended at `ended_at`. The item is the caller's.
+
+    An offer counts as accepted by then: the person has dealt with the item. Where there was no
+    assignment, one by hand is made, so that a held item always has one.
+    """
+    again = session.execute(
+        update(AssignmentRow)
+        .where(
+            AssignmentRow.id
+            == select(func.max(AssignmentRow.id))
+            .where(
+                AssignmentRow.brand == brand,
+                AssignmentRow.item_id == item_id,
+                AssignmentRow.person_id == person_id,
+                AssignmentRow.ended_at == ended_at,
+            )
+            .scalar_subquery()
+        )
+        .values(state="accepted", lease_until=None, ended_at=None, end_reason="")
+        .returning(AssignmentRow.id)
+    ).first()
+    if again is None:
+        session.execute(
+            insert(AssignmentRow).values(
+                brand=brand,
+                item_id=item_id,
+                person_id=person_id,
+                state="accepted",
+                made_at=now,
+                policy_version=BY_HAND,
+                explain={"by": f"person:{person_id}", "why": "a person chose"},
+            )
+        )

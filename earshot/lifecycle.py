@@ -40,7 +40,7 @@ NEXT: Mapping[ItemState, frozenset[ItemState]] = {
     S.ANSWERED: _states("queued new assigned closed"),
     S.CLOSED: _states("queued new answered"),
     S.SNOOZED: _states("new queued assigned dismissed closed"),
-    S.DISMISSED: _states("new queued closed"),
+    S.DISMISSED: _states("new queued assigned answering closed"),
     S.EXPIRED: _states("new queued closed"),
 }
 """What may follow what. Ended states have followers too: an author who writes again reopens."""

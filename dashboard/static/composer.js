@@ -87,8 +87,9 @@ if (form && field && !field.disabled) {
 
 document.addEventListener("earshot:command", (event) => {
   const { name } = event.detail;
-  const target = { done: "done-here", take: "take" }[name];
+  const target = { done: "done-here", take: "take", undo: "undo-done" }[name];
   const button = target && document.querySelector(`[data-cmd="${target}"]`);
+  if (name === "undo" && !button && !event.defaultPrevented) say(sentence("nothing_to_undo"));
   if (!button || event.detail.button === button || event.defaultPrevented) return;
   event.preventDefault();
   button.click();
