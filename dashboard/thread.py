@@ -18,7 +18,7 @@ from earshot.tables import ItemRow, MentionRow, ReplyRow
 POSTS = 100
 HISTORY = 10
 
-_NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
+NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def conversation(session: Session, brand: str, item_id: int) -> list[Post | OurR
         .where(
             ReplyRow.item_id == item_id,
             ReplyRow.brand == brand,
-            ReplyRow.state.not_in(_NEVER_SENT),
+            ReplyRow.state.not_in(NEVER_SENT),
         )
         .order_by(ReplyRow.id.desc())
         .limit(POSTS)
