@@ -28,6 +28,7 @@ const byId = (id) => list.querySelector(`.row[data-id="${CSS.escape(id)}"]`);
 function select(row, { focus = true, show = true } = {}) {
   list.querySelectorAll(".row .open").forEach((a) => (a.tabIndex = -1));
   current?.classList.remove("current");
+  list.querySelectorAll(".row.gone").forEach((one) => one !== row && one.remove());
   if (current) link(current).removeAttribute("aria-current");
   current = row || null;
   if (!row) return;
@@ -280,6 +281,10 @@ function parse(html) {
 }
 
 function gone(row) {
+  if (row === current && detail?.contains(document.activeElement)) {
+    row.classList.add("gone"); // somebody works on it in the pane: it stays until they move on
+    return;
+  }
   if (row === current) {
     const all = rows();
     const at = all.indexOf(row);
