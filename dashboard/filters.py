@@ -85,13 +85,13 @@ class _Side:
         """Take a field's value, both in lower case; the problem with it, if there is one."""
         if name != "is" and name not in self._fields:
             return _(
-                "There is no field %(name)s: a filter knows %(known)s. "
+                "“%(name)s:” is not a field of the filter. The fields are %(known)s. "
                 "To look for the words, put them into quotes.",
-                name=f"{written[:_SHOWN]}:",
-                known=", ".join(f"{known}:" for known in (*FIELDS, "is")),
+                name=written[:_SHOWN],
+                known=", ".join((*FIELDS, "is")),
             )
         if not value:
-            return _("%(name)s needs a value right behind the colon.", name=f"{name}:")
+            return _("“%(name)s:” needs a value right after the colon.", name=name)
         if name == "is":
             return self._sign(value)
         if name == "sentiment":

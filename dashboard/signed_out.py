@@ -55,7 +55,8 @@ def wrong_token(who: Viewer | None, *, by_script: bool, had_cookie: bool) -> Ans
     kept = unsent.keep()
     if kept is not None and kept.person_id == who.person_id:
         return redirect(_back(kept))
-    return render_template("other_sign_in.html", said=_nothing_done(kept), next=_back(None)), 400
+    said = _nothing_done(kept, who)
+    return render_template("other_sign_in.html", said=said, next=_back(None)), 400
 
 
 def _to_script(status: int) -> Answer:
@@ -78,12 +79,15 @@ def _back(kept: unsent.Kept | None) -> str:
     return url_for("queue.item", item_id=kept.item_id, unsent=1)
 
 
-def _nothing_done(kept: unsent.Kept | None) -> str:
+def _nothing_done(kept: unsent.Kept | None, who: Viewer | None = None) -> str:
+    """What became of the form, to nobody or to another than its writer."""
+    if kept is not None and who is not None:
+        return _("Nothing was sent. The text is kept as a draft for the person who wrote it.")
     if kept is not None:
         return _(
-            "Nothing was sent. The text is kept as a draft: whoever wrote it finds it in the "
-            "composer after signing in, and can send it then."
+            "Your sign-in had ended. Nothing was sent. "
+            "Your text is kept as a draft: it is in the composer when you have signed in."
         )
     if request.endpoint == "replies.send":
-        return _("Nothing was sent.")
-    return _("Nothing was changed. Sign in, then do it again.")
+        return _("Your sign-in had ended. Nothing was sent.")
+    return _("Your sign-in had ended. Nothing was changed: sign in, then do it again.")

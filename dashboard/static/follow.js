@@ -50,7 +50,10 @@ function layField(old, made) {
   if (old === document.activeElement) return;
   if (old.matches("select")) {
     const first = [...old.options].find((one) => one.defaultSelected) ?? old.options[0];
-    if (old.value === first?.value) old.replaceChildren(...made.childNodes);
+    const untouched = old.value === first?.value;
+    const value = untouched ? made.value : old.value;
+    if (untouched) old.replaceChildren(...made.childNodes);
+    old.value = value; // a browser chooses anew among options that it is given
   } else if (old.readOnly || !old.value) old.value = made.value;
 }
 

@@ -208,9 +208,14 @@ def test_an_edit_by_the_author_shows_while_one_writes_and_moves_nothing_of_their
     expect(page.locator("#labels details")).to_have_attribute("open", "")
     expect(page.locator("#labels select[name=topic]")).to_have_value("delivery")
     expect(page.locator("#news")).to_be_visible()
+    expect(page.locator("#composer select[name=then]")).to_have_value("answered")
+    page.locator("#composer select[name=then]").select_option("closed")
+    edit(desk, item, "It works, thanks")
+    expect(page.locator(".post.newest .said")).to_have_text("It works, thanks")
+    expect(page.locator("#composer select[name=then]")).to_have_value("closed")
     send_from(page, "Half a sentence, and the rest")
     reply = desk.world.read(lambda s: s.scalars(select(ReplyRow)).one())
-    assert reply.mention_revision == 1
+    assert (reply.mention_revision, reply.then) == (1, "closed")
 
 
 def test_what_one_writes_outlasts_a_deletion_and_can_not_be_sent(

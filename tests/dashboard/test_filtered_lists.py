@@ -107,9 +107,9 @@ def test_a_filter_with_an_unknown_field_lists_nothing_and_says_why(
     assert not parsed(page).css(".more")
     said = one(page, "#problems").text()
     assert "foo:" in said
-    assert "topic:" in said
+    assert "topic" in said
     assert one(page, "#q").attributes["aria-invalid"] == "true"
-    assert "until the filter is mended" in page.text
+    assert "until the filter is corrected" in page.text
 
 
 def test_an_export_under_a_filter_that_is_not_understood_is_refused(
@@ -117,7 +117,7 @@ def test_an_export_under_a_filter_that_is_not_understood_is_refused(
 ) -> None:
     answer = world.browser("mia").get("/items.csv?q=foo:bar")
     assert answer.status_code == 422
-    assert "topic:" in answer.text
+    assert "topic" in answer.text
 
 
 def test_what_is_asked_for_by_id_passes_the_filter_too(world: World, items: list[int]) -> None:
