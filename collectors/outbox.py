@@ -135,8 +135,11 @@ def claim(
     elif state is ReplyState.SENDING:
         columns |= {"state": ReplyState.UNKNOWN, "error": "the sender ended in mid-attempt"}
         state = ReplyState.UNKNOWN
-    if not _write(session, reply_id, row.lease_epoch, columns, was=row.state):
+    was = row.state
+    if not _write(session, reply_id, row.lease_epoch, columns, was=was):
         return None
+    if "state" in columns:
+        _record(session, row.brand, row.item_id, reply_id, now, was, columns["state"])
     return Claim(
         id=row.id,
         brand=row.brand,
@@ -245,12 +248,27 @@ def settle(
     columns |= {"lease_until": None, "lease_owner": "", "changed_at": now}
     if not _write(session, held.id, held.epoch, columns):
         return False
-    event = {
-        "item_id": held.item_id,
-        "subject": str(held.id),
-        "before": {"state": held.state},
-        "after": {"state": columns["state"]},
-        "why": why,
-    }
-    lifecycle.record(session, held.brand, now, ACTOR, f"reply.{columns['state']}", [event])
+    before = ReplyState.SENDING if held.state is ReplyState.QUEUED else held.state
+    _record(session, held.brand, held.item_id, held.id, now, before, columns["state"], why)
     return True
+
+
+def _record(
+    session: Session,
+    brand: str,
+    item_id: int,
+    reply_id: int,
+    now: datetime,
+    before: str,
+    after: str,
+    why: dict[str, Any] | None = None,
+) -> None:
+    """Append the event of a reply's new state."""
+    event = {
+        "item_id": item_id,
+        "subject": str(reply_id),
+        "before": {"state": before},
+        "after": {"state": after},
+        "why": why or {},
+    }
+    lifecycle.record(session, brand, now, ACTOR, f"reply.{after}", [event])

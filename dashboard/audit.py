@@ -43,6 +43,7 @@ _BY_KIND: Mapping[str, str] = {
     "mention.followed": lazy("heard from the author again"),
     "reply.queued": lazy("queued a reply"),
     "reply.withdrawn": lazy("withdrew a reply"),
+    "reply.sending": lazy("began to send a reply"),
     "reply.sent": lazy("sent a reply"),
     "reply.confirmed": lazy("saw the reply on the platform"),
     "reply.failed": lazy("could not send a reply"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
@@ -19,11 +18,12 @@ from flask import (
     session,
     url_for,
 )
+from flask_wtf.csrf import CSRFError
 from sqlalchemy import select
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
-from dashboard import browser_sessions, people
+from dashboard import browser_sessions, people, signed_out
 from dashboard.desk import EXTENSION, Desk, desk, signed_in, viewer
 from dashboard.errors import show
 from dashboard.passwords import TooBusy, verify
@@ -46,6 +46,7 @@ def set_up(app: Flask) -> None:
     app.extensions["earshot.throttle"] = Throttle(data.sessions, data.readers)
     app.before_request(guard)
     app.register_error_handler(TooBusy, _too_busy)
+    app.register_error_handler(CSRFError, _wrong_token)
 
 
 def _too_busy(_error: TooBusy) -> Answer:
@@ -70,12 +71,13 @@ def guard() -> Answer | None:
     if endpoint is None or endpoint == "static":
         return None
     permission = declared(current_app.view_functions[endpoint])
-    _load_viewer(passive=endpoint in PASSIVE)
+    _load_viewer(passive=endpoint in PASSIVE or "X-By-Itself" in request.headers)
     if permission is None:
         return None
     who = signed_in()
     if who is None:
-        return _ask_to_sign_in()
+        had_cookie = cookie_name() in request.cookies
+        return signed_out.ask_to_sign_in(by_script=wants_fragment(), had_cookie=had_cookie)
     if not who.can(permission):
         abort(403)
     return None
@@ -86,12 +88,14 @@ def wants_fragment() -> bool:
     return "HX-Request" in request.headers or "X-Fragment" in request.headers
 
 
-def _ask_to_sign_in() -> Answer:
-    here = request.full_path.rstrip("?") if request.method == "GET" else "/"
-    login = url_for("auth.login", next=here)
-    if wants_fragment():
-        return Response(status=401, headers={"HX-Redirect": url_for("auth.login")})
-    return redirect(login)
+def _wrong_token(_error: CSRFError) -> Answer:
+    """A form of another sign-in than the present one, or of none."""
+    if request.endpoint == "auth.sign_in":
+        email = people.normal_email(request.form.get("email", ""))[:254]
+        return _refuse(email, _("This page was open for too long. Sign in again."), 400)
+    _load_viewer(passive=True)
+    had_cookie = cookie_name() in request.cookies
+    return signed_out.wrong_token(signed_in(), by_script=wants_fragment(), had_cookie=had_cookie)
 
 
 def _load_viewer(*, passive: bool) -> None:
@@ -114,8 +118,9 @@ def _load_viewer(*, passive: bool) -> None:
 @public
 def login() -> Answer:
     if signed_in() is not None:
-        return redirect(url_for("home.home"))
-    return render_template("login.html", email="", error="", next=_next())
+        return redirect(_next() or url_for("home.home"))
+    said = _("Your sign-in has ended. Sign in to go on.") if "ended" in request.args else ""
+    return render_template("login.html", email="", error="", next=_next(), said=said)
 
 
 @pages.post("/login")
@@ -149,7 +154,7 @@ def too_many(pause: timedelta) -> str:
 
 
 def _refuse(email: str, message: str, status: int) -> Answer:
-    return render_template("login.html", email=email, error=message, next=_next()), status
+    return render_template("login.html", email=email, error=message, next=_next(), said=""), status
 
 
 @pages.get("/signin/<token>")
@@ -198,10 +203,7 @@ def _enter(person_id: int, now: datetime) -> Answer:
 
 def _next() -> str:
     """Where to go after signing in: only a path of this site."""
-    wanted = request.values.get("next", "")
-    parts = urlsplit(wanted)
-    local = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return wanted if local and not parts.netloc and wanted != "/" else ""
+    return signed_out.local_path(request.values.get("next", ""))
 
 
 @pages.post("/logout")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from dashboard.item_pages import SIZE, ItemLine, columns, line_of
+from dashboard import item_pages
+from dashboard.item_pages import SIZE, Conditions, ItemLine, columns, line_of
 from dashboard.item_questions import Question
 from earshot.tables import ClockRow, ItemRow, ResponseRow
 
@@ -38,16 +40,41 @@ def count(session: Session, brand: str, asked: Question) -> int:
 
 
 def page(
-    session: Session, brand: str, asked: Question, *, after: int | None, size: int = SIZE
+    session: Session,
+    brand: str,
+    asked: Question,
+    *,
+    after: int | None,
+    narrowed: Conditions | None = None,
+    size: int = SIZE,
 ) -> ClockPage:
-    """The next clocks that fit, the last closed first."""
-    wanted = select(ClockRow, *columns()).join(ItemRow, ItemRow.id == ClockRow.item_id)
-    wanted = wanted.where(*_conditions(ClockRow, brand, asked), ItemRow.brand == brand)
+    """The next clocks that fit, the last closed first.
+
+    `narrowed` is what else their items must be: it is asked of at most `SCAN` clocks, and a
+    page that stopped there says where to go on.
+    """
+    clocks = [*_conditions(ClockRow, brand, asked)]
     if after is not None:
-        wanted = wanted.where(ClockRow.id < after)
-    rows = session.execute(wanted.order_by(ClockRow.id.desc()).limit(size + 1)).all()
+        clocks.append(ClockRow.id < after)
+    narrow = narrowed.on(ItemRow) if narrowed else []
+    end = _end_of_scan(session, clocks) if narrow else None
+    if end is not None:
+        clocks.append(ClockRow.id >= end)
+    rows = session.execute(
+        select(ClockRow, *columns())
+        .join(ItemRow, ItemRow.id == ClockRow.item_id)
+        .where(*clocks, *narrow, ItemRow.brand == brand)
+        .order_by(ClockRow.id.desc())
+        .limit(size + 1)
+    ).all()
     lines = tuple(_line(row[0], line_of(row[1:])) for row in rows[:size])
-    return ClockPage(lines, rows[size - 1][0].id if len(rows) > size else None)
+    return ClockPage(lines, rows[size - 1][0].id if len(rows) > size else end)
+
+
+def _end_of_scan(session: Session, clocks: Iterable[ColumnElement[bool]]) -> int | None:
+    """The last clock that one page may read; None when it may read to the end."""
+    ids = select(ClockRow.id).where(*clocks).order_by(ClockRow.id.desc())
+    return session.scalar(ids.offset(item_pages.SCAN - 1).limit(1))
 
 
 def _line(clock: ClockRow, item: ItemLine) -> ClockLine:

@@ -16,15 +16,22 @@ LIMIT = 40_000
 
 def save(session: Session, who: Viewer, item_id: int, text: str, now: datetime) -> None:
     """Keep a draft; an empty one is forgotten. The caller knows that the item exists."""
+    keep(session, who.brand, who.person_id, item_id, text, now)
+
+
+def keep(
+    session: Session, brand: str, person_id: int, item_id: int, text: str, now: datetime
+) -> None:
+    """Keep a person's draft for an item of the brand; an empty one is forgotten."""
     if not text.strip():
         session.execute(
-            delete(DraftRow).where(DraftRow.item_id == item_id, DraftRow.person_id == who.person_id)
+            delete(DraftRow).where(DraftRow.item_id == item_id, DraftRow.person_id == person_id)
         )
         return
     row = {
         "item_id": item_id,
-        "person_id": who.person_id,
-        "brand": who.brand,
+        "person_id": person_id,
+        "brand": brand,
         "text": text[:LIMIT],
         "saved_at": now,
     }

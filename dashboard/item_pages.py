@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, false, func, not_, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from dashboard import due
 from dashboard.deadlines import Level
 from dashboard.desk import Viewer
-from dashboard.filters import Filter
+from dashboard.filters import Filter, Terms
 from dashboard.numbers import column_number
+from earshot.db import lowered
 from earshot.domain import ItemState
 from earshot.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP, ItemRow
 
@@ -118,27 +119,45 @@ class Conditions:
     def on(self, item: type[ItemRow]) -> list[ColumnElement[bool]]:
         """The conditions on `item`; empty when every item fits."""
         asked = self._filter
+        if asked.problems:
+            return [false()]
         found = [getattr(item, name) == value for name, value in self._equal.items()]
-        for values, column in (
-            (asked.topic, item.topic),
-            (asked.sentiment, item.sentiment),
-            (asked.channel, item.platform),
-            (asked.lang, item.lang),
-            (asked.team, item.team),
-            (asked.source, item.source),
-        ):
-            if values:
-                found.append(column.in_(values))
-        found += [item.preview.icontains(word, autoescape=True) for word in asked.words]
-        found += [~item.preview.icontains(word, autoescape=True) for word in asked.without]
-        found += [item.flags.op("&")(_FLAGS[s]) != 0 for s in asked.signs if s in _FLAGS]
-        if "reopened" in asked.signs:
-            found.append(item.reopened > 0)
-        if "unassigned" in asked.signs:
-            found.append(item.assignee_id.is_(None))
-        if "mine" in asked.signs:
-            found.append(item.assignee_id == self._person)
+        found += [or_(*each) for each in self._fields(asked.wanted, item) if each]
+        found += self._signs_and_words(asked.wanted, item)
+        unwanted = [
+            *(one for each in self._fields(asked.unwanted, item) for one in each),
+            *self._signs_and_words(asked.unwanted, item),
+        ]
+        # What is neither true nor false of a row, because a column is empty, does not apply.
+        found += [not_(func.coalesce(one, false())) for one in unwanted]
         return found + self._numbers(item)
+
+    @staticmethod
+    def _fields(terms: Terms, item: type[ItemRow]) -> list[list[ColumnElement[bool]]]:
+        """For each field the conditions of its values."""
+        return [
+            [lowered(column) == value for value in values]
+            for values, column in (
+                (terms.topic, item.topic),
+                (terms.sentiment, item.sentiment),
+                (terms.channel, item.platform),
+                (terms.lang, item.lang),
+                (terms.team, item.team),
+                (terms.source, item.source),
+            )
+        ]
+
+    def _signs_and_words(self, terms: Terms, item: type[ItemRow]) -> list[ColumnElement[bool]]:
+        signs = {
+            "reopened": item.reopened > 0,
+            "unassigned": item.assignee_id.is_(None),
+            "mine": item.assignee_id == self._person,
+            **{name: item.flags.op("&")(bit) != 0 for name, bit in _FLAGS.items()},
+        }
+        return [
+            *(signs[name] for name in sorted(terms.signs)),
+            *(item.preview.icontains(word, autoescape=True) for word in terms.words),
+        ]
 
     def _numbers(self, item: type[ItemRow]) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []

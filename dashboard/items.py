@@ -68,6 +68,13 @@ def _conditions(asked: Question) -> Conditions:
     return found
 
 
+def _narrowed(asked: Question) -> Conditions:
+    """What a list of closed clocks asks of their items: the clocks know the rest."""
+    found = Conditions(parse(asked.q), viewer(), sentiment=asked.sentiment, source=asked.source)
+    found.flag = asked.flag_bit
+    return found
+
+
 def _count(session: Session, asked: Question) -> int | None:
     """The number of the roll-up; None when no roll-up knows the question."""
     if not asked.countable:
@@ -95,7 +102,9 @@ def explore() -> str:
     with desk().readers.begin() as reading:
         if asked.of_clocks:
             after = request.args.get("after", type=column_number)
-            clocks = closed_clocks.page(reading, brand, asked, after=after)
+            clocks = closed_clocks.page(
+                reading, brand, asked, after=after, narrowed=_narrowed(asked)
+            )
             listed: list[Listed] = [(line.item, line) for line in clocks.lines]
             more = str(clocks.more) if clocks.more else ""
         else:
@@ -133,6 +142,9 @@ def _address(asked: Question, **more: str) -> str:
 def export() -> Response:
     """All items of the question, written as they are read: a page of rows at a time."""
     asked = _question()
+    problems = parse(asked.q).problems
+    if problems:
+        return Response("\n".join(problems), 422, mimetype="text/plain")
     rows = ([getattr(line, name) for name in _COLUMNS] for line in _all(asked))
     body = (line.encode() for line in spreadsheet.lines(_COLUMNS, rows))
     return Response(
@@ -150,7 +162,14 @@ def _all(asked: Question) -> Iterator[ItemLine]:
     while True:
         with desk().readers.begin() as reading:
             if asked.of_clocks:
-                clocks = closed_clocks.page(reading, brand, asked, after=clock, size=_EXPORT_SIZE)
+                clocks = closed_clocks.page(
+                    reading,
+                    brand,
+                    asked,
+                    after=clock,
+                    narrowed=_narrowed(asked),
+                    size=_EXPORT_SIZE,
+                )
                 lines, clock = tuple(line.item for line in clocks.lines), clocks.more
             else:
                 found = item_pages.page(

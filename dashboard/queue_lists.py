@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from dashboard import decisions
 from dashboard.deadlines import Level, badge
 from dashboard.desk import Viewer
 from dashboard.item_pages import ItemLine, columns, line_of
+from dashboard.thread import NEVER_SENT
 from earshot import assignments
 from earshot.domain import ItemState, ReplyState
 from earshot.holding import HELD
@@ -21,6 +22,7 @@ from earshot.tables import AssignmentRow, ItemRow, PersonRow, ReplyRow
 
 MOST = 200
 SIMILAR = 3
+SHOWN_CONFIRMED = timedelta(minutes=1)
 _TRIES = 20
 _REPLIES_READ = 500
 
@@ -90,6 +92,43 @@ def grouped(lines: Iterable[ItemLine], now: datetime) -> Groups:
         tuple(found[Level.LATER]),
         tuple(found["sending"]),
     )
+
+
+def reply_states(session: Session, who: Viewer, items: Iterable[int]) -> dict[int, str]:
+    """How the newest reply to each item is: only what is on its way, failed or confirmed."""
+    rows = session.execute(
+        select(ReplyRow.item_id, ReplyRow.state)
+        .where(
+            ReplyRow.item_id.in_(list(items)),
+            ReplyRow.brand == who.brand,
+            ReplyRow.state.not_in(NEVER_SENT),
+        )
+        .order_by(ReplyRow.id)
+    )
+    return {row.item_id: row.state for row in rows}
+
+
+def just_confirmed(
+    session: Session, who: Viewer, items: Iterable[int], now: datetime
+) -> tuple[ItemLine, ...]:
+    """Those of the items that the viewer's reply has ended within the last minute.
+
+    They are held no more. A page that showed them on their way shows how that ended.
+    """
+    rows = session.execute(
+        select(*columns())
+        .join(ReplyRow, ReplyRow.item_id == ItemRow.id)
+        .where(
+            ItemRow.id.in_(list(items)),
+            ItemRow.brand == who.brand,
+            ItemRow.state.not_in(HELD),
+            ReplyRow.person_id == who.person_id,
+            ReplyRow.state == ReplyState.CONFIRMED,
+            ReplyRow.confirmed_at > now - SHOWN_CONFIRMED,
+        )
+        .order_by(ItemRow.id)
+    )
+    return tuple({line.id: line for line in map(line_of, rows)}.values())
 
 
 def offers(session: Session, who: Viewer) -> dict[int, datetime | None]:

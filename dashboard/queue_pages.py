@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard import backlog_counts, drafts, queue_lists, verdicts
+from dashboard import backlog_counts, drafts, queue_lists, queue_undo, unsent, verdicts
 from dashboard.auth import wants_fragment
 from dashboard.conflicts import who_did_what
 from dashboard.desk import Viewer, desk, viewer
@@ -25,7 +25,7 @@ from earshot import assignments, lifecycle
 from earshot.domain import ItemState
 from earshot.holding import HELD
 from earshot.lifecycle import Change, Forbidden, Stale
-from earshot.tables import ItemRow
+from earshot.tables import ItemRow, ReplyRow
 
 pages = Blueprint("queue", __name__)
 
@@ -40,6 +40,7 @@ class Desktop:
     mine: bool
     draft: str
     nonce: str
+    written_by: str
     limit: int
     assignment: Assignment | None
     similar: tuple[Answer, ...]
@@ -65,23 +66,58 @@ def show(
     with desk().readers.begin() as reading:
         groups = queue_lists.held_by(reading, who, now)
         offered = queue_lists.offers(reading, who)
+        listed = [line.id for line in groups.in_order]
         if wants_fragment() and item_id is None:
-            return render_template("_queue_rows.html", groups=groups, offered=offered, chosen=None)
+            return _rows(reading, groups, offered)
         found = _desktop(reading, item_id, text) if item_id is not None else None
         if item_id is not None and found is None:
             abort(404)
+        sent_item = _sent_item(reading)
+        states = queue_lists.reply_states(reading, who, listed)
+        closed = queue_undo.last_closed(reading, who, now)
+        if found is not None and found.draft and "unsent" in request.args:
+            notice = notice or _("Nothing was sent: your sign-in had ended. Your text is below.")
         team_waits = backlog_counts.open_items(reading, who.brand, (ItemState.QUEUED,))
     page = render_template(
         "queue.html",
         groups=groups,
         offered=offered,
+        replies=states,
+        confirmed=(),
+        gone_at=0,
         chosen=item_id,
         open=found,
         team_waits=team_waits,
         notice=notice,
         sent=_sent(),
+        sent_item=sent_item,
+        closed=closed,
     )
     return page, status
+
+
+def _rows(reading: Session, groups: Groups, offered: dict[int, datetime | None]) -> str:
+    """The list alone. `was` names the rows that the page shows as on their way."""
+    who, now = viewer(), desk().clock()
+    was = [number for part in request.args.getlist("was") if (number := _number(part)) is not None]
+    confirmed = queue_lists.just_confirmed(reading, who, was[: queue_lists.MOST], now)
+    listed = [line.id for line in (*groups.in_order, *confirmed)]
+    return render_template(
+        "_queue_rows.html",
+        groups=groups,
+        offered=offered,
+        replies=queue_lists.reply_states(reading, who, listed),
+        confirmed=confirmed,
+        gone_at=int((now + queue_lists.SHOWN_CONFIRMED).timestamp()),
+        chosen=None,
+    )
+
+
+def _number(text: str) -> int | None:
+    try:
+        return column_number(text)
+    except ValueError:
+        return None
 
 
 def _sent() -> dict[str, int] | None:
@@ -95,6 +131,20 @@ def _sent() -> dict[str, int] | None:
     return {"reply": reply, "at": at, "left": int(at - desk().clock().timestamp())}
 
 
+def _sent_item(session: Session) -> int | None:
+    """The item whose reply was just queued: the browser's copy of the text may go then."""
+    reply = request.args.get("sent", type=column_number)
+    if reply is None:
+        return None
+    return session.scalar(
+        select(ReplyRow.item_id).where(
+            ReplyRow.id == reply,
+            ReplyRow.brand == viewer().brand,
+            ReplyRow.person_id == viewer().person_id,
+        )
+    )
+
+
 def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None:
     who = viewer()
     found = pane(session, who, item_id)
@@ -105,6 +155,7 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
         mine=found.item.assignee_id == who.person_id and ItemState(found.item.state) in HELD,
         draft=drafts.draft_of(session, who, item_id) if text is None else text,
         nonce=secrets.token_hex(8),
+        written_by=unsent.note(who, item_id, desk().clock()),
         limit=limit_of(found.item.platform).graphemes,
         assignment=queue_lists.assignment_of(session, who.brand, item_id),
         similar=tuple(queue_lists.similar_answers(session, who.brand, found.item)),
@@ -185,11 +236,33 @@ def done(item_id: int) -> Page:
         return conflict(item_id)
     try:
         with desk().sessions.begin() as writing:
-            verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
+            version = verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
     except (Stale, Forbidden):
         return conflict(item_id)
-    flash(_("Done: no reply needed."))
+    queue_undo.remember(who, item_id, version, now)
     return redirect(_to(following))
+
+
+@pages.post("/queue/<int:item_id>/undo")
+@needs(Permission.ANSWER)
+def undo(item_id: int) -> Page:
+    """Take back that one has closed an item: it is one's own again, as it was."""
+    expect = request.form.get("expect", type=column_number)
+    if expect is None:
+        abort(400)
+    queue_undo.forget(item_id)
+    try:
+        with desk().sessions.begin() as writing:
+            queue_undo.take_back(writing, viewer(), item_id, expect, desk().clock())
+    except queue_undo.TooLate:
+        flash(
+            _("Not undone: that is possible for five minutes only. Take the item again."), "wrong"
+        )
+        return redirect(_to(item_id))
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    flash(_("Undone: the item is yours again."))
+    return redirect(_to(item_id))
 
 
 @pages.post("/queue/<int:item_id>/draft")

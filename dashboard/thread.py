@@ -20,7 +20,7 @@ DATED_BACK = timedelta(minutes=10)
 """By so much may a post's own date lie before the platform had it: clocks differ, phones wait."""
 HISTORY = 10
 
-_NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
+NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def conversation(session: Session, brand: str, item_id: int) -> list[Post | OurR
         .where(
             ReplyRow.item_id == item_id,
             ReplyRow.brand == brand,
-            ReplyRow.state.not_in(_NEVER_SENT),
+            ReplyRow.state.not_in(NEVER_SENT),
         )
         .order_by(ReplyRow.id.desc())
         .limit(POSTS)

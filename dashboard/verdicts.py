@@ -146,9 +146,9 @@ def undo(
     ours = event is not None and event.actor == who.actor and "verdict" in (event.why or {})
     if event is None or not ours or now - event.at > UNDO_WITHIN:
         raise Stale(f"item {item_id} has no verdict of yours that could be taken back")
-    stood = _stood(session, event)
-    to, hold = ItemState(stood.pop("state")), None
-    holder = stood.pop("assignee_id")
+    before = stood(session, event)
+    to, hold = ItemState(before.pop("state")), None
+    holder = before.pop("assignee_id")
     if to in HELD:
         hold = assignments.held_until(session, who.brand, item_id, holder or 0, event.at)
         to = ItemState.QUEUED if hold is None else to
@@ -163,7 +163,7 @@ def undo(
             to=to,
             kind="item.undone",
             why=why | ({"client": client} if client else {}),
-            columns=stood,
+            columns=before,
             expect=expect,
             hold=hold,
             ended="undone",
@@ -171,7 +171,7 @@ def undo(
     )
 
 
-def _stood(session: Session, event: EventRow) -> dict[str, Any]:
+def stood(session: Session, event: EventRow) -> dict[str, Any]:
     """State, assignee and all other columns that the event changed, as they were before it.
 
     What an event changed is all that it tells: what it left as it was still stands.

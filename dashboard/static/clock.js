@@ -47,6 +47,9 @@ function tick() {
     span.textContent = left > 0 ? sentence("goes_out", { seconds: left }) : sentence("going_out");
     if (left <= 0) span.closest("form")?.querySelectorAll("button").forEach((b) => (b.disabled = true));
   }
+  for (const offer of document.querySelectorAll("[data-until]")) {
+    offer.hidden = Number(offer.dataset.until) <= now();
+  }
 }
 
 // An own item that crosses a line is told once, and its list puts it into its new group.

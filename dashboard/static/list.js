@@ -1,7 +1,7 @@
 // Lists: a cursor, a selection, verdicts that show at once and are taken back when they fail.
 // The list never moves under the reader: what is new waits behind a button.
 
-import { fragment, post, say, sentence, toast } from "./say.js";
+import { fragment, post, say, sentence, SignedOut, toast } from "./say.js";
 
 const list = document.getElementById("list");
 const detail = document.getElementById("detail");
@@ -28,6 +28,7 @@ const byId = (id) => list.querySelector(`.row[data-id="${CSS.escape(id)}"]`);
 function select(row, { focus = true, show = true } = {}) {
   list.querySelectorAll(".row .open").forEach((a) => (a.tabIndex = -1));
   current?.classList.remove("current");
+  list.querySelectorAll(".row.gone").forEach((one) => one !== row && one.remove());
   if (current) link(current).removeAttribute("aria-current");
   current = row || null;
   if (!row) return;
@@ -49,10 +50,11 @@ async function showPane(row) {
     const html = await fragment(link(row).dataset.pane);
     if (mine !== opening) return;
     detail.innerHTML = html;
+    detail.dataset.follow = link(row).dataset.pane;
     detail.scrollTop = 0;
     globalThis.htmx?.process(detail);
-  } catch {
-    if (mine === opening) detail.textContent = sentence("failed");
+  } catch (error) {
+    if (mine === opening) detail.textContent = error instanceof SignedOut ? error.message : sentence("failed");
   }
 }
 
@@ -97,11 +99,12 @@ async function act(action, extra = {}, targets = chosen()) {
   count(-n);
   const undo = [sentence("undo"), takeBack];
   const close = toast(sentence(action, { n }), { buttons: [undo] });
-  const failed = (text) => {
+  const failed = (error) => {
     close();
     comeBack(targets);
     count(n);
-    toast(text, { failed: true, buttons: [[sentence("retry"), () => act(action, extra, targets)]] });
+    if (error instanceof SignedOut) return;
+    toast(error.message || sentence("failed"), { failed: true, buttons: [[sentence("retry"), () => act(action, extra, targets)]] });
   };
   const last = { rows: targets, tokens: [], done: null };
   undoable.push(last);
@@ -116,7 +119,7 @@ async function act(action, extra = {}, targets = chosen()) {
     },
     (error) => {
       undoable = undoable.filter((one) => one !== last);
-      failed(error.message || sentence("failed"));
+      failed(error);
     },
   );
   await last.done;
@@ -127,8 +130,8 @@ async function send(path, action, extra, targets) {
   let answer;
   try {
     answer = await post(list.dataset.acts + path, fields);
-  } catch {
-    throw new Error("");
+  } catch (error) {
+    throw error instanceof SignedOut ? error : new Error("");
   }
   if (!answer.ok && answer.status !== 409) {
     const said = answer.status === 422 ? (await answer.json()).error : "";
@@ -167,7 +170,7 @@ async function overtaken(id, words) {
 
 async function refreshRow(row) {
   try {
-    const html = await fragment(`${list.dataset.rows}&ids=${row.dataset.id}`);
+    const html = await fragment(`${list.dataset.rows}&ids=${row.dataset.id}`, { byItself: true });
     const made = parse(html)[0];
     if (!made) {
       gone(row);
@@ -197,10 +200,11 @@ async function takeBack() {
     last.rows.forEach((row) => versions.has(row.dataset.id) && (row.dataset.version = versions.get(row.dataset.id)));
     conflicts.forEach(({ id, words }) => overtaken(id, words));
     if (done.length) toast(sentence("undone"), { ms: 3000 });
-  } catch {
+  } catch (error) {
     leave(last.rows);
     count(-last.rows.length);
     undoable.push(last);
+    if (error instanceof SignedOut) return;
     toast(sentence("failed"), { failed: true, buttons: [[sentence("retry"), takeBack]] });
   }
 }
@@ -227,7 +231,8 @@ async function choose(name) {
   opener = document.activeElement;
   try {
     dialog.innerHTML = await fragment(`/triage/${name}?${query}`);
-  } catch {
+  } catch (error) {
+    if (error instanceof SignedOut) return;
     toast(sentence("failed"), { failed: true, buttons: [[sentence("retry"), () => choose(name)]] });
     return;
   }
@@ -276,6 +281,10 @@ function parse(html) {
 }
 
 function gone(row) {
+  if (row === current && detail?.contains(document.activeElement)) {
+    row.classList.add("gone"); // somebody works on it in the pane: it stays until they move on
+    return;
+  }
   if (row === current) {
     const all = rows();
     const at = all.indexOf(row);
@@ -311,7 +320,9 @@ let refreshing = null;
 function refreshSoon() {
   refreshing ??= setTimeout(async () => {
     refreshing = null;
-    const html = await fragment(list.dataset.refresh).catch(() => null);
+    const under = [...list.querySelectorAll(".row:has([data-state])")].map((row) => ["was", row.dataset.id]);
+    const url = `${list.dataset.refresh}?${new URLSearchParams(under)}`;
+    const html = await fragment(url, { byItself: true }).catch(() => null);
     if (html === null) return;
     const id = current?.dataset.id;
     const focused = list.contains(document.activeElement);
@@ -320,7 +331,7 @@ function refreshSoon() {
     const row = id && byId(id);
     if (row) select(row, { focus: focused, show: false });
     const n = document.getElementById("mine-n");
-    if (n) n.textContent = list.querySelectorAll(".row").length;
+    if (n) n.textContent = list.querySelectorAll(".row:not([data-until])").length;
     settle();
   }, 250);
 }

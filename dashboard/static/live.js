@@ -143,7 +143,7 @@ class Leader {
     };
     source.onmessage = (event) => this.heard(event.lastEventId, JSON.parse(event.data));
     source.onerror = () => {
-      if (!this.polling) this.tell("reconnecting");
+      if (!this.polling) this.tell("reconnecting"); // a poll says what is wrong
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       this.failures += 1;
       if (this.failures < FAILURES_BEFORE_POLL) {
@@ -161,7 +161,7 @@ class Leader {
     };
     this.polling = true;
     try {
-      const headers = this.etag ? { "If-None-Match": this.etag } : {};
+      const headers = { "X-Fragment": "1", ...(this.etag ? { "If-None-Match": this.etag } : {}) };
       const answer = await fetch(this.url("/poll"), { headers, cache: "no-store", redirect: "error" });
       if (!this.polling) return; // the stream came back meanwhile
       if (answer.ok) {
@@ -169,7 +169,8 @@ class Leader {
         const { last: position, ...message } = await answer.json();
         this.heard(position, { ...message, "board.tick": {} });
       }
-      this.tell(answer.ok || answer.status === 304 ? "polling" : "reconnecting");
+      const state = answer.ok || answer.status === 304 ? "polling" : "reconnecting";
+      this.tell(answer.status === 401 ? "signed_out" : state);
     } catch {
       this.tell("reconnecting");
     }

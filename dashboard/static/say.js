@@ -38,15 +38,22 @@ export function toast(text, { buttons = [], failed = false, ms = 8000 } = {}) {
   return close;
 }
 
-/** The part of a page at `url`, or a thrown error; a session that is over leads to sign-in. */
-export async function fragment(url) {
-  const answer = await fetch(url, { headers: { "X-Fragment": "1" } });
+/** The sign-in of this page is over: the person was told, and nothing was done. */
+export class SignedOut extends Error {}
+
+/**
+ * The part of a page at `url`, or a thrown error. With `byItself` nobody asked for it, so that
+ * it does not keep its person signed in.
+ */
+export async function fragment(url, { byItself = false } = {}) {
+  const headers = { "X-Fragment": "1", ...(byItself ? { "X-By-Itself": "1" } : {}) };
+  const answer = await fetch(url, { headers });
   signedOut(answer);
   if (!answer.ok) throw new Error(`${answer.status}`);
   return answer.text();
 }
 
-/** Post a form's fields; the answer, whatever its status. */
+/** Post a form's fields; the answer, whatever its status. Throws SignedOut. */
 export async function post(url, fields) {
   const headers = {
     "X-Fragment": "1",
@@ -58,9 +65,17 @@ export async function post(url, fields) {
   return answer;
 }
 
-function signedOut(answer) {
-  const login = answer.status === 401 && answer.headers.get("HX-Redirect");
+let told = null;
+
+/** Say once that nothing was done, and where to sign in. The page stays, with what is typed. */
+export function signedOut(answer) {
+  const login = answer.headers.get("HX-Redirect");
   if (!login) return;
-  const here = location.pathname + location.search;
-  location.assign(`${login}?next=${encodeURIComponent(here)}`);
+  if (!told?.isConnected) {
+    const here = `${location.pathname}${location.search}`;
+    const go = () => location.assign(`/login?ended=1&next=${encodeURIComponent(here)}`);
+    toast(sentence("signed_out"), { failed: true, buttons: [[sentence("sign_in"), go]] });
+    told = document.getElementById("toasts").lastElementChild;
+  }
+  throw new SignedOut(sentence("signed_out"));
 }

@@ -342,7 +342,7 @@ def test_a_confirmation_stops_the_clock_ends_the_assignment_and_tells_it_once(
     assert (assignment.state, assignment.end_reason) == ("ended", "answered")
     assert (closed.metric, closed.person_id, closed.started_at) == ("first", 1, NOON)
     assert item.answered_at == closed.stopped_at == one_reply(engine).sent_at
-    assert kinds == ["reply.sent", "reply.confirmed", "item.answered"]
+    assert kinds == ["reply.sending", "reply.sent", "reply.confirmed", "item.answered"]
 
 
 def test_a_second_answer_counts_as_next_and_not_as_first(

@@ -148,7 +148,7 @@ def test_a_heartbeat_shows_presence_but_keeps_nobody_signed_in(world: World) -> 
     for _ in range(13):
         world.clock.advance(hours=1)
         last = browser.post("/me/heartbeat")
-    assert last.status_code == 302
+    assert last.status_code == 401
     seen = world.read(
         lambda s: s.scalar(
             select(MembershipRow.seen_at).where(MembershipRow.person_id == world.people["bob"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.deadlines import Level, badge, duration
-from dashboard.filters import IS, Filter, parse
+from dashboard.filters import FIELDS, IS, Filter, Terms, parse
 from dashboard.item_pages import Key
 from dashboard.reply_limits import graphemes, limit_of
 from dashboard.snooze import NoSuchTime, Until, until
@@ -19,29 +19,89 @@ from tests.builders import NOON
 MADRID = ZoneInfo("Europe/Madrid")
 
 
-def test_a_filter_reads_fields_signs_words_and_what_must_not_stand_there() -> None:
+def test_a_filter_reads_fields_signs_words_and_what_must_not_be_there() -> None:
     text = 'topic:billing sentiment:neg channel:Reddit is:unsure "card fails" pay -refund'
     assert parse(text) == Filter(
-        topic=("billing",),
-        sentiment=("negative",),
-        channel=("reddit",),
-        signs=frozenset({"unsure"}),
-        words=("card fails", "pay"),
-        without=("refund",),
+        wanted=Terms(
+            topic=("billing",),
+            sentiment=("negative",),
+            channel=("reddit",),
+            signs=frozenset({"unsure"}),
+            words=("card fails", "pay"),
+        ),
+        unwanted=Terms(words=("refund",)),
     )
+
+
+def test_a_minus_before_any_field_or_sign_excludes() -> None:
+    text = '-topic:billing -Sentiment:NEG -is:VIP -team:"second line" -"card fails"'
+    assert parse(text) == Filter(
+        unwanted=Terms(
+            topic=("billing",),
+            sentiment=("negative",),
+            team=("second line",),
+            signs=frozenset({"vip"}),
+            words=("card fails",),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["foo:bar", "-foo:bar", "reach:", "reach:>1000", "Author:ana", 'sla:"at risk"', "тема:x"],
+)
+def test_an_unknown_field_is_an_error_that_names_it_the_known_ones_and_a_remedy(text: str) -> None:
+    found = parse(text)
+    (problem,) = found.problems
+    assert text.removeprefix("-").partition(":")[0] + ":" in problem
+    assert all(name in problem for name in (*FIELDS, "is"))
+    assert "quotes" in problem
+    assert (found.wanted, found.unwanted) == (Terms(), Terms())
+
+
+@pytest.mark.parametrize("text", ["topic:", "-topic:", "is:", 'lang:""', "topic: billing"])
+def test_a_field_without_a_value_is_an_error_that_names_it(text: str) -> None:
+    (problem,) = parse(text).problems
+    assert text.removeprefix("-").partition(":")[0] + ":" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("https://example.org/a:b", ["https://example.org/a:b"]),
+        ("10:30", ["10:30"]),
+        ('"foo:bar"', ["foo:bar"]),
+        ('"topic:billing"', ["topic:billing"]),
+        ("r/acme:shop :) @ana:example.org", ["r/acme:shop", ":)", "@ana:example.org"]),
+    ],
+)
+def test_a_colon_in_quotes_in_an_address_or_in_a_time_makes_no_field(
+    text: str, words: list[str]
+) -> None:
+    assert parse(text) == Filter(wanted=Terms(words=tuple(words)))
 
 
 def test_a_filter_that_can_not_be_read_says_what_it_knows() -> None:
     (problem,) = parse("is:purple").problems
     assert all(sign in problem for sign in IS)
     assert parse("sentiment:n").problems
-    assert parse("https://example.org").words == ("https://example.org",)
+    assert parse("-sentiment:n").problems
+    assert "200" in parse("x" * 201).problems[0]
+    assert "8" in parse("a b c d -e -f -g -h -i").problems[0]
 
 
 @given(st.text(max_size=400))
 def test_no_text_is_too_strange_for_a_filter(text: str) -> None:
     found = parse(text)
-    assert len(found.words) + len(found.without) <= 8
+    assert len(found.wanted.words) <= 8
+    assert len(found.unwanted.words) <= 8
+
+
+@given(st.sampled_from((*FIELDS, "is")), st.sampled_from(["vip", "negative", "a b", "ÄRGER"]))
+def test_a_filter_reads_the_same_in_any_case(name: str, value: str) -> None:
+    texts = [f'{name}:"{value}"', f'{name.upper()}:"{value.upper()}"', f'{name}:"{value.lower()}"']
+    lists = [(f.wanted, f.unwanted, bool(f.problems)) for f in map(parse, texts)]
+    assert lists[0] == lists[1] == lists[2]
 
 
 @pytest.mark.parametrize(
