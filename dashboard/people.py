@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard.passwords import hash_password
@@ -112,7 +112,7 @@ def has_signed_in(session: Session, person_id: int) -> bool:
     """Whether the person ever used a link, or has a password or a signed-in browser."""
     used = exists().where(SignInLinkRow.person_id == person_id, SignInLinkRow.used_at.is_not(None))
     signed_in = exists().where(SessionRow.person_id == person_id)
-    password = exists().where(PersonRow.id == person_id, PersonRow.password_hash != "")
+    password = exists().where(PersonRow.id == person_id, func.length(PersonRow.password_hash) > 0)
     return bool(session.scalar(select(or_(used, signed_in, password))))
 
 
