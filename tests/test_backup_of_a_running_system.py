@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from collectors.matching import compile_queries
 from collectors.simulator import Simulator, SimulatorConfig
+from earshot import assignments, db, lifecycle
 from earshot import brand as brands
-from earshot import db, lifecycle
 from earshot.domain import ItemState, Op, ReplyState
 from earshot.lifecycle import Change
 from earshot.tables import EventRow, ItemRow, MentionRow, ReplyRow
@@ -49,6 +49,9 @@ late_visibility_s = 0.5
 lease_s = 30.0
 confirm_after_s = 0.5
 """
+
+PERSON = 1
+"""The owner, whose account the start has made."""
 
 ENDED = (ReplyState.CONFIRMED, ReplyState.FAILED)
 
@@ -133,11 +136,20 @@ def answer(engine: Engine, wanted: int, undo_s: float) -> set[str]:
         now, key = datetime.now(UTC), uuid.uuid4().hex
         try:
             with db.open_sessions(engine).begin() as session:
-                for to in (ItemState.ASSIGNED, ItemState.SENDING):
-                    change = Change(
-                        item_id=item.id, brand=item.brand, actor="person:1", at=now, to=to
-                    )
-                    lifecycle.move(session, change)
+                who = f"person:{PERSON}"
+                assignments.give(
+                    session, item.brand, item.id, PERSON, who, now, expect=None, why={}
+                )
+                lifecycle.move(
+                    session,
+                    Change(
+                        item_id=item.id,
+                        brand=item.brand,
+                        actor=who,
+                        at=now,
+                        to=ItemState.SENDING,
+                    ),
+                )
                 session.add(
                     ReplyRow(
                         brand=item.brand,
@@ -149,7 +161,7 @@ def answer(engine: Engine, wanted: int, undo_s: float) -> set[str]:
                         parent=mention.native_id,
                         thread=mention.thread,
                         address=mention.address,
-                        person_id=1,
+                        person_id=PERSON,
                         text=f"Thank you for telling us, we look into it now. Number {item.id}.",
                         state=ReplyState.QUEUED,
                         forced=len(keys) % 2 == 0,
