@@ -140,11 +140,13 @@ def _address(asked: Question, **more: str) -> str:
 @pages.get("/items.csv")
 @needs(Permission.EXPORT)
 def export() -> Response:
-    """All items of the question, written as they are read: a page of rows at a time."""
+    """All items of the question, written as they are read: a page of rows at a time.
+
+    A filter that is not understood is answered with the page that says why.
+    """
     asked = _question()
-    problems = parse(asked.q).problems
-    if problems:
-        return Response("\n".join(problems), 422, mimetype="text/plain")
+    if parse(asked.q).problems:
+        return Response(explore(), 422)
     rows = ([getattr(line, name) for name in _COLUMNS] for line in _all(asked))
     body = (line.encode() for line in spreadsheet.lines(_COLUMNS, rows))
     return Response(
