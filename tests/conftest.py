@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services import kafka, postgres
 from tests.services.sharing import shared
+
+# A law holds or it doesn't, however busy the machine is.
+settings.register_profile("earshot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("earshot")
 
 
 def unavailable(reason: str) -> None:
