@@ -85,12 +85,7 @@ def take_back(session: Session, who: Viewer, item_id: int, expect: int, now: dat
     `UNDO_WITHIN` after the closing, and Stale when the last thing that happened to the item
     is not this person's closing of what they held.
     """
-    event = session.scalars(
-        select(EventRow)
-        .where(EventRow.item_id == item_id, EventRow.brand == who.brand)
-        .order_by(EventRow.seq.desc())
-        .limit(1)
-    ).first()
+    event = verdicts.last_event(session, who.brand, item_id)
     if event is None or not _closed_by(event, who):
         raise Stale(f"item {item_id} was not closed by person {who.person_id} just now")
     if now - event.at > UNDO_WITHIN:

@@ -137,12 +137,7 @@ def undo(
     back into the queue, as it does when it was only offered. Raises Stale when the last thing
     that happened to the item is not a verdict of this person from the last five minutes.
     """
-    event = session.scalars(
-        select(EventRow)
-        .where(EventRow.item_id == item_id, EventRow.brand == who.brand)
-        .order_by(EventRow.seq.desc())
-        .limit(1)
-    ).first()
+    event = last_event(session, who.brand, item_id)
     ours = event is not None and event.actor == who.actor and "verdict" in (event.why or {})
     if event is None or not ours or now - event.at > UNDO_WITHIN:
         raise Stale(f"item {item_id} has no verdict of yours that could be taken back")
@@ -169,6 +164,16 @@ def undo(
             ended="undone",
         ),
     )
+
+
+def last_event(session: Session, brand: str, item_id: int) -> EventRow | None:
+    """What happened to an item last."""
+    return session.scalars(
+        select(EventRow)
+        .where(EventRow.item_id == item_id, EventRow.brand == brand)
+        .order_by(EventRow.seq.desc())
+        .limit(1)
+    ).first()
 
 
 def stood(session: Session, event: EventRow) -> dict[str, Any]:
