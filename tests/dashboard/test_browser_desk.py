@@ -121,6 +121,7 @@ def test_the_theme_that_was_chosen_stays(desk: LiveDesk, visit: Visit) -> None:
     page = visit("alice", "/me")
     page.get_by_label("dark").check()
     page.get_by_role("button", name="Save").click()
+    expect(page.locator(".flash")).to_be_visible()
     page.reload()
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(18, 21, 26)"
