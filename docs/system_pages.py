@@ -8,11 +8,11 @@ import click
 
 from dashboard.permissions import GRANTS, Permission
 from docs.operator_pages import table
-from earshot.cli import main
 from earshot.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from earshot.role import ROLES
 from earshot.settings import Telemetry
 from earshot.topics import TOPICS
+from operations.cli import main
 
 _WIDTH = 90
 

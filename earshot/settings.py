@@ -124,7 +124,7 @@ class Telemetry(_Section, frozen=True):
 
 
 class Retention(_Section, frozen=True):
-    """Days after which what has ended is purged (`earshot.purge`); 0: never."""
+    """Days after which what has ended is purged (`operations.retention.purge`); 0: never."""
 
     days: Annotated[int, Meta(ge=0, le=36_500)] = 0
     brands: dict[str, Annotated[int, Meta(ge=0, le=36_500)]] = {}

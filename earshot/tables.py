@@ -510,7 +510,7 @@ class EventRow(Table):
 
 
 class ClockWatchRow(Table):
-    """The one row that says whether the clock is believed (`earshot.clock_watch`)."""
+    """The one row that says whether the clock is believed (`operations.retention.clock_watch`)."""
 
     __tablename__ = "clock_watch"
     id: Mapped[int] = mapped_column(primary_key=True, comment="always 1")

@@ -17,8 +17,8 @@ from collectors.platforms import PLATFORMS
 from docs import generate, operator_pages
 from docs.shapes import keys_of
 from docs.system_pages import walk
-from earshot.cli import main
 from earshot.settings import NOT_SETTINGS, Settings, load
+from operations.cli import main
 from tests.test_contracts import tracked
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, inspect, select, text
 
 from earshot import db, schema
-from earshot.cli import main
 from earshot.db import DatabaseError
 from earshot.schema import Phase, Revision
 from earshot.tables import MentionRow
+from operations.cli import main
 from tests.earshot.test_cli import bare
 from tests.migration_rules import unsafe
 from tests.system import ROOT, System, wait_until

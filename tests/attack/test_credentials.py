@@ -18,12 +18,12 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from earshot import connect, credentials, db, key_file, schema
-from earshot.cli import main
-from earshot.cli.sources import build_sources
 from earshot.credentials import LENGTH_LIMIT, put, reveal, rotate
 from earshot.sealing import CredentialError, KeyRing, Sealed, read_ring, seal, unseal, write_ring
 from earshot.settings import Settings, SettingsError, load
 from earshot.tables import CredentialRow, EventRow, Table
+from operations.cli import main
+from operations.cli.sources import build_sources
 from tests.builders import NOON
 from tests.system import wait_until
 

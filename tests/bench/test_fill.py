@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Engine, func, inspect, select
 
 from bench.fill import fill
-from earshot import db, ledger
+from earshot import db
 from earshot.domain import ItemState
 from earshot.tables import EventRow, ItemRow, MentionRow, ReceiptRow, VolumeRow
+from operations.accounting import ledger
 from tests.builders import NOON
 from tests.rows import a_mention_row, add_item, an_item, database
 

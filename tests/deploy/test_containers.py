@@ -17,11 +17,11 @@ import yaml
 
 from docs.system_pages import walk
 from earshot import __version__
-from earshot.cli import main
 from earshot.metrics import Metrics
 from earshot.role import ROLES
 from earshot.settings import Telemetry, load
 from earshot.telemetry import HealthServer, Probe
+from operations.cli import main
 from tests.deploy import tools
 from tests.deploy.tools import ROOT
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from earshot import backup, connect, manifest, postgres_dump, schema, sqlite_copy
-from earshot.backup import Installation
-from earshot.manifest import BackupError
+from earshot import connect, schema
 from earshot.settings import Database, Settings
 from earshot.sqlite_log import SqliteLog
+from operations.backup import backup, manifest, postgres_dump, sqlite_copy
+from operations.backup.backup import Installation
+from operations.backup.manifest import BackupError
 from tests.builders import NOON
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,11 +12,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, select, text, update
 from sqlalchemy.engine import URL
 
-from earshot import clock_watch, db, schema
-from earshot.checks import database, log, machine, roles
-from earshot.checks.finding import Finding, Well, Wrong, in_words, to_json
+from earshot import db, schema
 from earshot.domain import Classified, ItemState, ReplyState
-from earshot.ledger import PATH
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
@@ -25,6 +22,10 @@ from earshot.sqlite_log import SqliteLog
 from earshot.tables import AssignmentRow, EventRow, SourceHealthRow
 from earshot.telemetry import HealthServer, Probe
 from earshot.topics import CLASSIFIED, MENTIONS, TOPICS
+from operations.accounting.ledger import PATH
+from operations.checks import database, log, machine, roles
+from operations.checks.finding import Finding, Well, Wrong, in_words, to_json
+from operations.retention import clock_watch
 from tests.builders import NOON, a_classification, a_mention
 from tests.rows import a_person, a_reply, add_item, an_item, item_id
 

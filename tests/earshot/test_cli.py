@@ -17,9 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from earshot import connect, schema
-from earshot.cli import COMMANDS, main
 from earshot.role import ROLES
 from earshot.settings import Settings
+from operations.cli import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("sqlalchemy", "alembic", "flask", "sklearn", "numpy", "kafka", "tweepy", "praw", "yaml")
@@ -76,7 +76,7 @@ def complaints(env: Mapping[str, str], roles: Sequence[str]) -> dict[str, str]:
 
 def test_help_loads_no_stage_and_nothing_heavy() -> None:
     code = (
-        "import sys; from click.testing import CliRunner; from earshot.cli import main;"
+        "import sys; from click.testing import CliRunner; from operations.cli import main;"
         "r = CliRunner().invoke(main, ['--help']); assert r.exit_code == 0, r.output;"
         "print(' '.join({m.partition('.')[0] for m in sys.modules}))"
     )
@@ -94,7 +94,7 @@ def test_help_loads_no_stage_and_nothing_heavy() -> None:
 def test_help_is_instant() -> None:
     # of the process itself: how busy the machine is makes no difference
     code = (
-        "import time; began = time.process_time(); import earshot.cli;"
+        "import time; began = time.process_time(); import operations.cli;"
         "print(time.process_time() - began)"
     )
     command = [sys.executable, "-c", code]

@@ -9,11 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from earshot import clock_watch, db
-from earshot.clock_watch import JUMP, LOOK_EVERY_S, QUIET, ClockWatch, Seen, doubt, is_back
+from earshot import db
 from earshot.lifecycle import record
 from earshot.metrics import Metrics
 from earshot.tables import EventRow, SourceHealthRow
+from operations.retention import clock_watch
+from operations.retention.clock_watch import (
+    JUMP,
+    LOOK_EVERY_S,
+    QUIET,
+    ClockWatch,
+    Seen,
+    doubt,
+    is_back,
+)
 from tests.builders import NOON, ManualClock
 from tests.exposition import told
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from earshot import connect, db, schema
-from earshot.cli import main
 from earshot.settings import Settings
 from earshot.tables import DeadLetterRow, EventRow
+from operations.cli import main
 from tests.builders import NOON
 from tests.earshot.test_cli import bare
 

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from earshot import connect, schema
-from earshot.cli import main
 from earshot.settings import Settings
+from operations.cli import main
 from tests.earshot.test_cli import bare, closed_port
 from tests.system import System, wait_until
 

@@ -12,15 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, delete
 
-from earshot import connect, db, ledger, schema
-from earshot.cli import main
+from earshot import connect, db, schema
 from earshot.domain import TOMBSTONE, ItemState
-from earshot.ledger import STANDINGS, Ledger, draw_up, in_flight
 from earshot.lifecycle import OPEN
 from earshot.memory_log import MemoryLog
 from earshot.settings import Settings
 from earshot.tables import DeadLetterRow, ItemRow, MentionRow, ReceiptRow
 from earshot.topics import MENTIONS, TOPICS
+from operations.accounting import ledger
+from operations.accounting.ledger import STANDINGS, Ledger, draw_up, in_flight
+from operations.cli import main
 from tests.builders import NOON, a_mention
 from tests.rows import a_mention_row, add_item, an_item, database
 

@@ -13,10 +13,10 @@ from sqlalchemy import select
 
 from dashboard import people
 from earshot import connect, db, schema
-from earshot.cli import main
-from earshot.cli.up import prepare
 from earshot.settings import Settings
 from earshot.tables import EventRow, MembershipRow
+from operations.cli import main
+from operations.cli.up import prepare
 from tests.earshot.test_cli import ROOT, bare
 
 Person = Callable[..., Result]

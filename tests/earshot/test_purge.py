@@ -13,12 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from earshot import connect, db, ledger, purge, schema
-from earshot.cli import main
+from earshot import connect, db, schema
 from earshot.domain import ItemState, ReplyState
 from earshot.lifecycle import OPEN, record
-from earshot.purge import Reach
-from earshot.purger import EVERY_S, Purger, shortest_s
 from earshot.rollups import ClosedClock, close_clock, count_volume
 from earshot.settings import Retention, Settings
 from earshot.tables import (
@@ -38,6 +35,11 @@ from earshot.tables import (
     Table,
     VolumeRow,
 )
+from operations.accounting import ledger
+from operations.cli import main
+from operations.retention import purge
+from operations.retention.purge import Reach
+from operations.retention.purger import EVERY_S, Purger, shortest_s
 from tests.builders import NOON, ManualClock
 from tests.earshot.test_cli import bare
 from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item, item_id

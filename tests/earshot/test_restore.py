@@ -14,14 +14,15 @@ from sqlalchemy.orm import Session
 
 from collectors import outbox
 from collectors.after_restore import doubt_replies
-from earshot import backup, connect, db, manifest, restore, schema
-from earshot.backup import Installation
+from earshot import connect, db, schema
 from earshot.domain import ItemState, ReplyState
-from earshot.ledger import PATH
-from earshot.manifest import BackupError, Manifest
 from earshot.settings import Database, Settings
 from earshot.sqlite_log import SqliteLog
 from earshot.tables import EventRow, ReplyRow
+from operations.accounting.ledger import PATH
+from operations.backup import backup, manifest, restore
+from operations.backup.backup import Installation
+from operations.backup.manifest import BackupError, Manifest
 from tests.builders import NOON
 from tests.rows import a_person, a_reply, add_item, an_item
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earshot.checks.finding import Well, Wrong
-from earshot.checks.spool import spooled
 from earshot.log import LogError
 from earshot.spool import Message, Spool, Waiting, spools
+from operations.checks.finding import Well, Wrong
+from operations.checks.spool import spooled
 from tests.builders import NOON
 
 HEADERS = st.none() | st.dictionaries(st.sampled_from("abc"), st.just("é"), min_size=1)

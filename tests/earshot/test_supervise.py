@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from earshot import supervise
-from earshot.supervise import Child, Supervisor
+from operations import supervise
+from operations.supervise import Child, Supervisor
 
 WORKER = """
 import os, signal, sys, time

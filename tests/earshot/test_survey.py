@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, event
 
-from earshot import db, survey
+from earshot import db
 from earshot.domain import ItemState, ReplyState
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
 from earshot.spool import Spool, messages_spooled
-from earshot.survey import Survey
 from earshot.tables import UNDERWAY, DeadLetterRow, MentionRow
 from earshot.topics import MENTIONS, TOPICS
+from operations.accounting import reconciliation
+from operations.accounting.reconciliation import Survey
 from tests.builders import NOON
 from tests.earshot.test_ledger import a_dead_letter, store, stored
 from tests.exposition import told
@@ -167,7 +168,7 @@ def test_replies_are_counted_within_the_index_of_the_outbox(tmp_path: Path) -> N
         plans.extend(row[3] for row in plan)
 
     with db.open_readers(engine).begin() as session:
-        survey.outbox(session)
+        reconciliation.outbox(session)
     assert any("ix_reply_outbox" in plan for plan in plans), plans
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from earshot import assignments, clock_watch, lifecycle, rollups
-from earshot.clock_watch import ClockWatch
+from earshot import assignments, lifecycle, rollups
 from earshot.db import Sessions
 from earshot.domain import ItemState
 from earshot.holding import HELD
@@ -22,7 +21,6 @@ from earshot.lifecycle import Change
 from earshot.log import Log
 from earshot.memory_log import MemoryLog
 from earshot.metrics import Metrics
-from earshot.purger import Purger
 from earshot.settings import Retention
 from earshot.tables import (
     AssignmentRow,
@@ -33,6 +31,9 @@ from earshot.tables import (
     SourceHealthRow,
 )
 from earshot.topics import MENTIONS, TOPICS
+from operations.retention import clock_watch
+from operations.retention.clock_watch import ClockWatch
+from operations.retention.purger import Purger
 from router import sweep
 from router.policy import Policy
 from router.sweep import TickReport

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from earshot.checks.finding import Finding, Well, Wrong
 from earshot.log import LogError
 from earshot.spool import spools
+from operations.checks.finding import Finding, Well, Wrong
 
 
 def spooled(folder: Path, most_bytes: int, now: datetime) -> Iterator[Finding]:

@@ -14,8 +14,6 @@ import click
 from earshot import brand as brands_file
 from earshot import connect, db, schema
 from earshot.brand import Brand
-from earshot.cli.complaints import in_words
-from earshot.cli.sources import Built, build_matcher, build_sources
 from earshot.clock import Clock, shared_clock
 from earshot.domain import Classified
 from earshot.role import Running, running
@@ -24,6 +22,8 @@ from earshot.spool import messages_spooled
 from earshot.stage import Stage
 from earshot.topics import CLASSIFIED, MENTIONS
 from earshot.yaml_source import OperatorError
+from operations.cli.error_messages import in_words
+from operations.cli.sources import Built, build_matcher, build_sources
 
 supervised = click.option(
     "--supervised", is_flag=True, hidden=True, help="Stop when the process above is gone."
@@ -198,9 +198,9 @@ def route(settings: Settings, run: Running, instance: str) -> None:
 @role("sweep")
 def sweep(settings: Settings, run: Running, instance: str) -> None:
     """Offer queued items to responders, take back what is late, bury dead letters."""
-    from earshot.clock_watch import ClockWatch
-    from earshot.purger import Purger, shortest_s
-    from earshot.survey import JOIN_S, Survey
+    from operations.accounting.reconciliation import JOIN_S, Survey
+    from operations.retention.clock_watch import ClockWatch
+    from operations.retention.purger import Purger, shortest_s
     from router import sweep as shell
     from router.policy_file import load_policies
 
@@ -273,6 +273,6 @@ def serve(settings: Settings, supervised: bool) -> None:  # noqa: FBT001 -- clic
 @role("crew")
 def crew(settings: Settings, run: Running) -> None:
     """Let simulated colleagues answer (demo only)."""
-    from dashboard.crew import run as work
+    from operations.demo.demo_agents import run as work
 
     work(*open_store(settings, run), run.stop, run.probe.step_done)

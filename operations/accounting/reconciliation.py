@@ -18,7 +18,6 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from earshot import ledger
 from earshot.db import Sessions
 from earshot.dead_letters import Letter
 from earshot.lifecycle import OPEN
@@ -33,6 +32,7 @@ from earshot.tables import (
     ReplyRow,
 )
 from earshot.topics import TOPICS
+from operations.accounting import ledger
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from earshot.checks.finding import Finding, Well, Wrong
 from earshot.domain import ReplyState
 from earshot.role import ROLES
 from earshot.tables import ReplyRow, SourceHealthRow
+from operations.checks.finding import Finding, Well, Wrong
 
 LATE = timedelta(minutes=2)
 """How long after its time a poll or a reply is late."""

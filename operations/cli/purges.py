@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import Engine, select
 
-from earshot import clock_watch, connect, db, schema
-from earshot import purge as purges
-from earshot.cli.complaints import in_words
+from earshot import connect, db, schema
 from earshot.clock import shared_clock
-from earshot.ledger import PATH
-from earshot.purge import Reach
 from earshot.settings import Settings
 from earshot.tables import SourceHealthRow
+from operations.accounting.ledger import PATH
+from operations.cli.error_messages import in_words
+from operations.retention import clock_watch
+from operations.retention import purge as purges
+from operations.retention.purge import Reach
 
 ACTOR = "role:cli"
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.orm import Session
 
-from earshot import connect, db, manifest, postgres_dump, schema
-from earshot.backup import Offsets, database_file
+from earshot import connect, db, schema
 from earshot.log import Log
-from earshot.manifest import BackupError, Manifest
 from earshot.settings import Settings
+from operations.backup import manifest, postgres_dump
+from operations.backup.backup import Offsets, database_file
+from operations.backup.manifest import BackupError, Manifest
 
 Settle = Callable[[Session, Manifest, datetime], int]
 """What is done to a restored database before it is used; how many replies became unknown."""

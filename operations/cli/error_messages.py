@@ -34,10 +34,10 @@ def _words(error: Exception, settings: Settings | None) -> str | None:
     from collectors.source import PlatformError
     from earshot import db
     from earshot.log import LogError
-    from earshot.manifest import BackupError
     from earshot.sealing import CredentialError
     from earshot.stage import TooManyDead
     from earshot.yaml_source import OperatorError
+    from operations.backup.manifest import BackupError
 
     told = OperatorError | LogError | db.DatabaseError | BackupError | TooManyDead | PlatformError
     told |= CredentialError

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from earshot.checks.finding import Finding, Well, Wrong
+from operations.checks.finding import Finding, Well, Wrong
 
 LEAST_FREE_BYTES = 2**30
 """With less than this free a busy day may fill the disk before anybody looks."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from earshot.checks.finding import Finding, Well, Wrong
 from earshot.log import Log, LogError
 from earshot.topics import CLASSIFIED, MENTIONS, Malformed
+from operations.checks.finding import Finding, Well, Wrong
 
 LATE = timedelta(minutes=1)
 """After so long a record that nobody has read says that its reader is behind, or gone."""

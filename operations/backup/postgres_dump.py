@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from earshot.manifest import BackupError
 from earshot.schema import VERSION_TABLE
+from operations.backup.manifest import BackupError
 
 
 def dump(url: str, target: Path) -> None:

@@ -14,19 +14,19 @@ from sqlalchemy.exc import DBAPIError
 
 from earshot import brand as brands_file
 from earshot import connect, db
-from earshot.backup import database_file
 from earshot.brand import Brand
-from earshot.checks import database, machine, roles
-from earshot.checks import log as log_checks
-from earshot.checks.finding import Finding, Well, Wrong, in_words, to_json
-from earshot.checks.spool import spooled
-from earshot.cli.sources import Built, build_matcher, build_sources
-from earshot.ledger import PATH
 from earshot.log import LogError
 from earshot.sealing import CredentialError
 from earshot.settings import Settings, SettingsError
 from earshot.topics import TOPICS
 from earshot.yaml_source import OperatorError
+from operations.accounting.ledger import PATH
+from operations.backup.backup import database_file
+from operations.checks import database, machine, roles
+from operations.checks import log as log_checks
+from operations.checks.finding import Finding, Well, Wrong, in_words, to_json
+from operations.checks.spool import spooled
+from operations.cli.sources import Built, build_matcher, build_sources
 
 
 @click.command()

@@ -11,11 +11,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from earshot import purge
 from earshot.db import Sessions
-from earshot.purge import Reach
 from earshot.settings import Retention
 from earshot.tables import SourceHealthRow
+from operations.retention import purge
+from operations.retention.purge import Reach
 
 EVERY_S = 3_600.0
 """How long it rests when nothing is left to do, whatever the clock shows meanwhile."""

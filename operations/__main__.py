@@ -1,5 +1,5 @@
 """`python -m earshot`."""
 
-from earshot.cli import main
+from operations.cli import main
 
 main()

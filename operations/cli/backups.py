@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from earshot import backup as backups
 from earshot import connect
-from earshot import restore as restores
-from earshot.cli.complaints import in_words
-from earshot.manifest import Manifest
 from earshot.settings import Settings
+from operations.backup import backup as backups
+from operations.backup import restore as restores
+from operations.backup.manifest import Manifest
+from operations.cli.error_messages import in_words
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -42,7 +42,7 @@ def backup(context: click.Context, target: Path) -> None:
 
 
 def _config_of(context: click.Context) -> Path | None:
-    from earshot.cli import DEFAULT_CONFIG
+    from operations.cli import DEFAULT_CONFIG
 
     given: Path | None = context.parent.params.get("config") if context.parent else None
     if given is None and DEFAULT_CONFIG.exists():

@@ -18,13 +18,13 @@ from sqlalchemy import select
 
 from earshot import brand as brands_file
 from earshot import connect, db, schema
-from earshot.cli.complaints import in_words
-from earshot.cli.sources import DEMO_SOURCE, build_sources, is_demo
 from earshot.domain import Role
 from earshot.settings import Settings, SettingsError
-from earshot.supervise import Child, Supervisor
 from earshot.tables import BrandRow, PersonRow
 from earshot.telemetry import set_up_logging
+from operations.cli.error_messages import in_words
+from operations.cli.sources import DEMO_SOURCE, build_sources, is_demo
+from operations.supervise import Child, Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def prepare(settings: Settings, *, terminal: bool) -> str:
                     on_duty=True,
                 )
         if is_demo(settings) and settings.demo.crew:
-            from dashboard.crew import hire
+            from operations.demo.demo_agents import hire
 
             for brand in brands.values():
                 hire(session, brand.slug, now)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from earshot import brand as brands_file
 from earshot import connect, credentials, key_file, schema
 from earshot import db as database
-from earshot.cli.complaints import in_words
 from earshot.settings import Settings
+from operations.cli.error_messages import in_words
 
 ACTOR = "role:cli"
 

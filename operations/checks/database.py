@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from earshot import clock_watch, db, holding, schema
-from earshot.checks.finding import Finding, Well, Wrong
+from earshot import db, holding, schema
 from earshot.tables import EventRow
+from operations.checks.finding import Finding, Well, Wrong
+from operations.retention import clock_watch
 
 OLDEST_POSTGRES = 150_000
 """The first release that tests run on, as PostgreSQL numbers them: 15.0."""

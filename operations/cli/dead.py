@@ -11,9 +11,9 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from earshot import dead_letters
-from earshot.cli.administration import session_of
 from earshot.dead_letters import DeadLetter, readable
 from earshot.settings import Settings
+from operations.cli.administration import session_of
 
 ACTOR = "role:cli"
 

@@ -15,70 +15,70 @@ from typing import Any
 import click
 
 import earshot
-from earshot.cli.complaints import in_words
 from earshot.settings import CRASH_AT, Settings, load
+from operations.cli.error_messages import in_words
 
 DEFAULT_CONFIG = Path("config/earshot.toml")
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "up": ("earshot.cli.up:up", "Run every role on this machine until Ctrl-C."),
+    "up": ("operations.cli.up:up", "Run every role on this machine until Ctrl-C."),
     "collect": (
-        "earshot.cli.roles:collect",
+        "operations.cli.roles:collect",
         "Collect mentions from the sources NAMES, or from all.",
     ),
-    "classify": ("earshot.cli.roles:classify", "Classify mentions."),
+    "classify": ("operations.cli.roles:classify", "Classify mentions."),
     "route": (
-        "earshot.cli.roles:route",
+        "operations.cli.roles:route",
         "Store classified mentions and decide what becomes of them.",
     ),
     "sweep": (
-        "earshot.cli.roles:sweep",
+        "operations.cli.roles:sweep",
         "Offer queued items to responders, take back what is late, bury dead letters.",
     ),
-    "send": ("earshot.cli.roles:send", "Send replies and confirm them on the platform."),
-    "serve": ("earshot.cli.roles:serve", "Serve the desk to browsers."),
-    "crew": ("earshot.cli.roles:crew", "Let simulated colleagues answer (demo only)."),
+    "send": ("operations.cli.roles:send", "Send replies and confirm them on the platform."),
+    "serve": ("operations.cli.roles:serve", "Serve the desk to browsers."),
+    "crew": ("operations.cli.roles:crew", "Let simulated colleagues answer (demo only)."),
     "train": (
-        "earshot.cli.administration:train",
+        "operations.cli.administration:train",
         "Train a model from LABELS, a CSV with the columns text, task and label.",
     ),
     "check": (
-        "earshot.cli.administration:check",
+        "operations.cli.administration:check",
         "Read every setting, brand and policy, and say what is wrong with them.",
     ),
     "ledger": (
-        "earshot.cli.administration:ledger",
+        "operations.cli.administration:ledger",
         "Prove that all that was collected is accounted for; exit code 1 when it is not.",
     ),
     "purge": (
-        "earshot.cli.purges:purge",
+        "operations.cli.purges:purge",
         "Take out what is past its retention, or one author's words.",
     ),
     "doctor": (
-        "earshot.cli.doctor:doctor",
+        "operations.cli.doctor:doctor",
         "Look at everything that Earshot needs, and say what is wrong with it.",
     ),
     "backup": (
-        "earshot.cli.backups:backup",
+        "operations.cli.backups:backup",
         "Copy everything into the new folder TARGET, while all roles go on.",
     ),
     "restore": (
-        "earshot.cli.backups:restore",
+        "operations.cli.backups:restore",
         "Put the backup SOURCE back into an empty home, while no role runs.",
     ),
     "dead": (
-        "earshot.cli.dead:dead",
+        "operations.cli.dead:dead",
         "See, retry and drop records that could not be handled.",
     ),
     "db": (
-        "earshot.cli.administration:db",
+        "operations.cli.administration:db",
         "Bring the database's schema up to date, or say where it stands.",
     ),
     "credential": (
-        "earshot.cli.credentials:credential",
+        "operations.cli.credentials:credential",
         "Keep secrets of platforms in the database, sealed with a master key.",
     ),
-    "person": ("earshot.cli.accounts:person", "People who can sign in."),
+    "person": ("operations.cli.accounts:person", "People who can sign in."),
 }
 """Each command's place and its line of help; a test holds the latter to the command's own."""
 

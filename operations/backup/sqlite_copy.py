@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from earshot import sqlite_group
-from earshot.manifest import BackupError
 from earshot.sqlite_file import BUSY_S, SqliteFile
 from earshot.sqlite_records import ends, partition_count
+from operations.backup.manifest import BackupError
 
 _MAGIC = b"SQLite format 3\0"
 

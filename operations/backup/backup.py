@@ -15,7 +15,7 @@ One thing could break this: that records are trimmed between 1 and 3 which the o
 still need. It is looked for, and then everything is copied anew.
 
 Kafka's own records are not copied. The offsets of 1 are kept, for a restore to go back to.
-What may have gone out since, a reply, is the business of the restore (`earshot.restore`).
+What may have gone out since, a reply, is the business of the restore (`operations.backup.restore`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 import earshot
-from earshot import connect, manifest, postgres_dump, schema, sqlite_copy
-from earshot.ledger import PATH
+from earshot import connect, schema
 from earshot.log import Log
-from earshot.manifest import BackupError, CopiedFile, Manifest
 from earshot.settings import Settings
+from operations.accounting.ledger import PATH
+from operations.backup import manifest, postgres_dump, sqlite_copy
+from operations.backup.manifest import BackupError, CopiedFile, Manifest
 
 ATTEMPTS = 3
 """How often all is copied before giving up on a log that is trimmed faster than it is copied."""

@@ -13,11 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from earshot import brand as brands_file
-from earshot.cli.administration import person, session_of
 from earshot.domain import Role
 from earshot.lifecycle import Stale, record
 from earshot.settings import Settings
 from earshot.tables import PersonRow
+from operations.cli.administration import person, session_of
 
 if TYPE_CHECKING:
     from dashboard.accounts import Account

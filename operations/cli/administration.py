@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from earshot import brand as brands_file
 from earshot import connect, schema
 from earshot import db as database
-from earshot import ledger as books
-from earshot.cli.complaints import in_words
-from earshot.cli.sources import build_matcher, build_sources
 from earshot.settings import Settings
 from earshot.spool import messages_spooled
 from earshot.tables import PersonRow
+from operations.accounting import ledger as books
+from operations.cli.error_messages import in_words
+from operations.cli.sources import build_matcher, build_sources
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Above the stages: the command line that composes them, and their upkeep."""
