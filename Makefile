@@ -60,7 +60,7 @@ dashboard: $(VENV)/dev.stamp ## Write Grafana's dashboard from deploy/grafana/pa
 	@$(BIN)/python -m deploy.grafana.write
 
 .PHONY: migration
-migration: $(VENV)/dev.stamp ## Write the next migration from earshot/tables.py; NAME='add a column'
+migration: $(VENV)/dev.stamp ## Write the next migration from earshot/database/tables.py; NAME='add a column'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python migrations/write.py '$(NAME)'
 
 .PHONY: model

@@ -26,7 +26,7 @@ from collectors.simulated.config import SimulatorConfig
 from collectors.simulator import Simulator
 from collectors.source import Cursor, Post
 from earshot import brand
-from earshot.topics import CLASSIFIED, MENTIONS
+from earshot.log.topics import CLASSIFIED, MENTIONS
 from tests.builders import a_mention
 
 BRANDS = Path(__file__).parents[1] / "config" / "brands"

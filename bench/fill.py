@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, Engine, Table, text
 
-from earshot import tables
-from earshot.lifecycle import OPEN
+from earshot.database import tables
+from earshot.items.lifecycle import OPEN
 from router.numbering import A_MICROSECOND
 
 PREFIX = "simulator:"

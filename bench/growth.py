@@ -22,7 +22,7 @@ from bench.fill import fill
 from bench.installation import Installation, Servers, installation, place, world
 from bench.pipeline import FIRST_POSTS, machine
 from bench.watch import MOST_S, Watch, start_up
-from earshot import db
+from earshot.database import db
 
 
 @click.command()

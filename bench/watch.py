@@ -12,8 +12,8 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bench.installation import Installation
-from earshot import db
-from earshot.tables import EventRow, MentionRow, VolumeRow
+from earshot.database import db
+from earshot.database.tables import EventRow, MentionRow, VolumeRow
 
 LOOK_EVERY_S, LOOK_EVERY_BUSY_S = 0.02, 0.05
 """How often to look for new events; and while many come at once, where looking costs the most."""

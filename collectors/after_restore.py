@@ -14,9 +14,9 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from collectors.outbox import ACTOR
+from earshot.database.tables import ReplyRow
 from earshot.domain import ReplyState
-from earshot.lifecycle import record
-from earshot.tables import ReplyRow
+from earshot.items.lifecycle import record
 
 DOUBTFUL = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 """Of these the original may have sent each, whatever the backup says."""

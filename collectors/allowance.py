@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from collectors.waits import bounded_wait_s
-from earshot.metrics import Metrics
+from earshot.runtime.metrics import Metrics
 
 _LONGEST = timedelta(days=1)
 """No platform counts over longer. What it says of later is not believed."""

@@ -38,14 +38,14 @@ from collectors.matching import Matcher
 from collectors.receipts import Receipt, headers_of, known_threads, write_receipts
 from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
 from collectors.transport import MISREAD
-from earshot.crash_points import passed
-from earshot.db import Sessions, readers_of
+from earshot.database.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
-from earshot.lifecycle import record
-from earshot.log import Producer
-from earshot.metrics import Metrics
-from earshot.spooling import Backlog
-from earshot.topics import MENTIONS
+from earshot.items.lifecycle import record
+from earshot.log.contract import Producer
+from earshot.log.spool.spooling import Backlog
+from earshot.log.topics import MENTIONS
+from earshot.runtime.crash_points import passed
+from earshot.runtime.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from collectors.source import Cursor, Post
-from earshot import db
-from earshot.tables import CursorRow, MentionRow, ReplyRow, SourceHealthRow
+from earshot.database import db
+from earshot.database.tables import CursorRow, MentionRow, ReplyRow, SourceHealthRow
 
 
 def load_cursor(session: Session, brand: str, source: str, part: str) -> Cursor | None:

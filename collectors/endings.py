@@ -14,10 +14,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from collectors.outbox import ACTOR, Claim, settle
-from earshot import lifecycle, rollups
+from earshot.database.tables import FLAG_HISTORY, ItemRow, MentionRow, PersonRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import Change
-from earshot.tables import FLAG_HISTORY, ItemRow, MentionRow, PersonRow, ReplyRow
+from earshot.items import lifecycle, rollups
+from earshot.items.lifecycle import Change
 
 _RACES = 3
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.source import Cursor, PlatformError
-from earshot.spooling import Backlog
+from earshot.log.spool.spooling import Backlog
 
 HISTORY_SHARE = 0.5
 """The share of the spool from which on sources that keep history pause."""

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from collectors.source import Answer
 from collectors.verdicts import Context
-from earshot import lifecycle
+from earshot.database.tables import IS_UNDERWAY, MentionRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.tables import IS_UNDERWAY, MentionRow, ReplyRow
+from earshot.items import lifecycle
 
 ACTOR = "role:send"
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy.orm import Session
 
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import ReceiptRow
 from earshot.domain import Mention
-from earshot.tables import ReceiptRow
 
 
 class Receipt(NamedTuple):

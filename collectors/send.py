@@ -20,10 +20,10 @@ from collectors import allowance, endings, outbox, verdicts
 from collectors.outbox import Claim
 from collectors.source import PlatformError, Responder, Sent, Thread
 from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
-from earshot.crash_points import passed
-from earshot.db import Sessions, readers_of
+from earshot.database.db import Sessions, readers_of
 from earshot.domain import ReplyState
-from earshot.metrics import CounterName, Metrics
+from earshot.runtime.crash_points import passed
+from earshot.runtime.metrics import CounterName, Metrics
 
 logger = logging.getLogger(__name__)
 

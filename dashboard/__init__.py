@@ -32,8 +32,8 @@ from dashboard import (
 from dashboard.desk import EXTENSION, Desk, WebSettings
 from dashboard.numbers import ColumnNumber
 from earshot.brand import Brand
-from earshot.db import Sessions
-from earshot.metrics import Metrics
+from earshot.database.db import Sessions
+from earshot.runtime.metrics import Metrics
 
 PAGES = (
     home.pages,

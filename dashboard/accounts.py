@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from dashboard import people
 from dashboard.people import PersonError
-from earshot import assignments, lifecycle
+from earshot.database.tables import ItemRow, MembershipRow, PersonRow, SessionRow
 from earshot.domain import ItemState, Role
-from earshot.holding import HELD
-from earshot.lifecycle import Change
-from earshot.tables import ItemRow, MembershipRow, PersonRow, SessionRow
+from earshot.items import assignments, lifecycle
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Change
 
 DISABLED = "the account was disabled"
 """Why an item came back; more than that is nobody's business."""

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dashboard import backlog_counts
-from earshot.tables import AssignmentRow, MembershipRow, PersonRow
+from earshot.database.tables import AssignmentRow, MembershipRow, PersonRow
 
 THERE_WITHIN = timedelta(minutes=3)
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from dashboard.words import gettext as _
 from dashboard.words import lazy
+from earshot.database.tables import EventRow, PersonRow
 from earshot.domain import ItemState
-from earshot.tables import EventRow, PersonRow
 
 LIMIT = 200
 

@@ -30,7 +30,7 @@ from dashboard.passwords import TooBusy, verify
 from dashboard.permissions import Permission, declared, needs, public
 from dashboard.throttle import Throttle
 from dashboard.words import gettext as _
-from earshot.tables import PersonRow
+from earshot.database.tables import PersonRow
 
 pages = Blueprint("auth", __name__)
 

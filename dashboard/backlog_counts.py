@@ -7,8 +7,8 @@ from collections.abc import Collection
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from earshot.database.tables import BacklogRow
 from earshot.domain import ItemState
-from earshot.tables import BacklogRow
 
 
 def open_items(

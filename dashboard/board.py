@@ -28,8 +28,8 @@ from dashboard.figures import (
 from dashboard.item_links import answered, open_items, waiting
 from dashboard.permissions import Permission, needs
 from dashboard.words import gettext as _
-from earshot.lifecycle import slot_start
-from earshot.tables import ResponseRow
+from earshot.database.tables import ResponseRow
+from earshot.items.lifecycle import slot_start
 
 pages = Blueprint("board", __name__)
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from dashboard.desk import Viewer
 from dashboard.people import token_hash
 from dashboard.permissions import granted
+from earshot.database.tables import MembershipRow, PersonRow, SessionRow
 from earshot.domain import Role
-from earshot.tables import MembershipRow, PersonRow, SessionRow
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=14)

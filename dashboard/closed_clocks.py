@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from dashboard import item_pages
 from dashboard.item_pages import SIZE, Conditions, ItemLine, columns, line_of
 from dashboard.item_questions import Question
-from earshot.tables import ClockRow, ItemRow, ResponseRow
+from earshot.database.tables import ClockRow, ItemRow, ResponseRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.desk import Viewer
-from earshot import lifecycle
-from earshot.lifecycle import Change
-from earshot.tables import FLAG_UNSURE, ItemRow, MentionRow
+from earshot.database.tables import FLAG_UNSURE, ItemRow, MentionRow
+from earshot.items import lifecycle
+from earshot.items.lifecycle import Change
 
 KIND = "label.corrected"
 

@@ -9,8 +9,8 @@ from dashboard.desk import desk, viewer
 from dashboard.permissions import Permission, needs
 from dashboard.words import gettext as _
 from dashboard.words import ngettext
-from earshot import dead_letters
-from earshot.dead_letters import DeadLetter, readable
+from earshot.log import dead_letters
+from earshot.log.dead_letters import DeadLetter, readable
 
 pages = Blueprint("dead", __name__)
 

@@ -12,9 +12,9 @@ from flask import current_app, g
 
 from dashboard.permissions import Permission
 from earshot.brand import Brand
-from earshot.db import Sessions
+from earshot.database.db import Sessions
 from earshot.domain import Role
-from earshot.metrics import Metrics
+from earshot.runtime.metrics import Metrics
 
 EXTENSION = "earshot"
 

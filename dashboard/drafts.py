@@ -8,8 +8,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dashboard.desk import Viewer
-from earshot import db
-from earshot.tables import DraftRow, ItemRow
+from earshot.database import db
+from earshot.database.tables import DraftRow, ItemRow
 
 LIMIT = 40_000
 

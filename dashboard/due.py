@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from dashboard.deadlines import RISK_AT_LEAST_S, RISK_SHARE, Level
-from earshot.lifecycle import OPEN
-from earshot.tables import ItemRow, Utc
+from earshot.database.tables import ItemRow, Utc
+from earshot.items.lifecycle import OPEN
 
 COUNT_LIMIT = 10_000
 """Beyond so many the exact number helps nobody, and counting would cost."""

@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from earshot.histogram import bucket, merge, quantile_with_waiting, representative
-from earshot.lifecycle import OPEN, slot_of
-from earshot.tables import FLAG_HISTORY, SLOT_S, BacklogRow, ClockRow, ResponseRow
+from earshot.database.tables import FLAG_HISTORY, SLOT_S, BacklogRow, ClockRow, ResponseRow
+from earshot.items.histogram import bucket, merge, quantile_with_waiting, representative
+from earshot.items.lifecycle import OPEN, slot_of
 
 FEWEST = 20
 """Below so many items there is no percentile: one item would move it."""

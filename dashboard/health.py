@@ -15,7 +15,7 @@ from dashboard.desk import desk, viewer
 from dashboard.permissions import Permission, needs
 from dashboard.words import gettext as _
 from dashboard.words import lazy
-from earshot.tables import EventRow, SourceHealthRow
+from earshot.database.tables import EventRow, SourceHealthRow
 
 pages = Blueprint("health", __name__)
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from dashboard.happenings import Happening, told
 from dashboard.positions import Position
 from dashboard.tail import READ_LIMIT, Tail, newest, unseen
-from earshot.db import Sessions
+from earshot.database.db import Sessions
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from dashboard.deadlines import Level
 from dashboard.desk import Viewer
 from dashboard.filters import Filter, Terms
 from dashboard.numbers import column_number
-from earshot.db import lowered
+from earshot.database.db import lowered
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP, ItemRow
 from earshot.domain import ItemState
-from earshot.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP, ItemRow
 
 SCAN = 5_000
 SIZE = 50

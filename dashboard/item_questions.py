@@ -24,9 +24,9 @@ from dataclasses import dataclass, fields
 from datetime import date
 
 from dashboard.deadlines import Level
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP
 from earshot.domain import ItemState
-from earshot.lifecycle import OPEN
-from earshot.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP
+from earshot.items.lifecycle import OPEN
 
 FLAGS = {
     "high-reach": FLAG_HIGH_REACH,

@@ -18,8 +18,8 @@ from dashboard.item_pages import Conditions, ItemLine, Key
 from dashboard.item_questions import FLAGS, WITHOUT, Question, question
 from dashboard.numbers import column_number
 from dashboard.permissions import Permission, needs
-from earshot import lifecycle
 from earshot.domain import ItemState, Sentiment
+from earshot.items import lifecycle
 
 pages = Blueprint("items", __name__)
 

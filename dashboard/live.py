@@ -22,8 +22,8 @@ from dashboard.desk import desk, viewer
 from dashboard.hub import Full, Hub, Subscription, shutdown
 from dashboard.permissions import Permission, needs
 from dashboard.positions import Position, parse
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP, BacklogRow
 from earshot.domain import ItemState
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP, BacklogRow
 
 __all__ = ["hub", "pages", "shutdown"]
 

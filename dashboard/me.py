@@ -15,8 +15,8 @@ from dashboard.passwords import WeakPassword, verify
 from dashboard.permissions import Permission, needs
 from dashboard.words import LOCALES
 from dashboard.words import gettext as _
-from earshot import lifecycle
-from earshot.tables import MembershipRow, PersonRow
+from earshot.database.tables import MembershipRow, PersonRow
+from earshot.items import lifecycle
 
 pages = Blueprint("me", __name__)
 

@@ -14,7 +14,7 @@ from dashboard.panes import Pane, pane
 from dashboard.permissions import Permission, needs
 from dashboard.words import gettext as _
 from earshot.domain import Sentiment
-from earshot.lifecycle import Stale
+from earshot.items.lifecycle import Stale
 
 pages = Blueprint("mention", __name__)
 

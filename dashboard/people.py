@@ -11,9 +11,9 @@ from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from dashboard.passwords import hash_password
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import MembershipRow, PersonRow, SessionRow, SignInLinkRow
 from earshot.domain import Role
-from earshot.tables import MembershipRow, PersonRow, SessionRow, SignInLinkRow
 
 _EMAIL_LIMIT = 254
 

@@ -14,11 +14,11 @@ from dashboard.deadlines import Level, badge
 from dashboard.desk import Viewer
 from dashboard.item_pages import ItemLine, columns, line_of
 from dashboard.thread import NEVER_SENT
-from earshot import assignments
+from earshot.database.tables import AssignmentRow, ItemRow, PersonRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.holding import HELD
-from earshot.lifecycle import Forbidden, Stale
-from earshot.tables import AssignmentRow, ItemRow, PersonRow, ReplyRow
+from earshot.items import assignments
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Forbidden, Stale
 
 MOST = 200
 SIMILAR = 3

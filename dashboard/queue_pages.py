@@ -21,11 +21,11 @@ from dashboard.permissions import Permission, needs
 from dashboard.queue_lists import Answer, Assignment, Groups
 from dashboard.reply_limits import limit_of
 from dashboard.words import gettext as _
-from earshot import assignments, lifecycle
+from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState
-from earshot.holding import HELD
-from earshot.lifecycle import Change, Forbidden, Stale
-from earshot.tables import ItemRow, ReplyRow
+from earshot.items import assignments, lifecycle
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Change, Forbidden, Stale
 
 pages = Blueprint("queue", __name__)
 

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 from dashboard import verdicts
 from dashboard.desk import Viewer
 from dashboard.verdicts import UNDO_WITHIN, Done
-from earshot import assignments, lifecycle
-from earshot.assignments import BY_HAND
+from earshot.database.tables import EventRow, ItemRow
 from earshot.domain import ItemState
-from earshot.holding import HELD, Hold
-from earshot.lifecycle import Change, Stale
-from earshot.tables import EventRow, ItemRow
+from earshot.items import assignments, lifecycle
+from earshot.items.assignments import BY_HAND
+from earshot.items.holding import HELD, Hold
+from earshot.items.lifecycle import Change, Stale
 
 _COOKIE = "closed"
 _MOST = 5

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from dashboard import drafts
 from dashboard.desk import Viewer
 from dashboard.reply_limits import graphemes, limit_of
-from earshot import lifecycle
+from earshot.database.tables import ItemRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import Change, Stale
-from earshot.tables import ItemRow, MentionRow, ReplyRow
+from earshot.items import lifecycle
+from earshot.items.lifecycle import Change, Stale
 
 PENDING = (
     ReplyState.AWAITING_APPROVAL,

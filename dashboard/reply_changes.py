@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from dashboard import drafts
 from dashboard.desk import Viewer
 from dashboard.replies import to_sending
-from earshot import lifecycle
+from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.holding import HELD
-from earshot.lifecycle import Change, Stale
-from earshot.tables import ItemRow, ReplyRow
+from earshot.items import lifecycle
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Change, Stale
 
 
 def withdraw(session: Session, who: Viewer, reply_id: int, now: datetime) -> int:

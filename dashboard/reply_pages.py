@@ -17,9 +17,9 @@ from dashboard.permissions import Permission, needs
 from dashboard.queue_pages import conflict, following_item, show
 from dashboard.replies import AlreadyPending, Outcome, Queued, Refused, Written
 from dashboard.words import gettext as _
-from earshot import assignments
 from earshot.domain import ItemState
-from earshot.lifecycle import Forbidden, Stale
+from earshot.items import assignments
+from earshot.items.lifecycle import Forbidden, Stale
 
 pages = Blueprint("replies", __name__)
 

@@ -22,12 +22,13 @@ from gunicorn.app.base import BaseApplication
 
 from dashboard import create_app, live
 from dashboard.buffering_worker import BufferingWorker
-from earshot import connect, db
 from earshot.brand import Brand
-from earshot.metrics import Metrics
-from earshot.role import ROLES, die_with_parent
+from earshot.database import db
+from earshot.runtime import connect
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.role import ROLES, die_with_parent
+from earshot.runtime.telemetry import HealthServer, Probe, set_up_logging
 from earshot.settings import Settings, Web
-from earshot.telemetry import HealthServer, Probe, set_up_logging
 
 CONNECTIONS_WAITING = 512
 """How many connections may wait without a thread; with the threads' own, and the database's, they

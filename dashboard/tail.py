@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.happenings import Happening
 from dashboard.positions import Position, Range
-from earshot.tables import EventRow
+from earshot.database.tables import EventRow
 
 WINDOW = 1_000
 """How many numbers back a new reader looks for events that are not committed yet."""

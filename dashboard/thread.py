@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from dashboard.audit import names_of
 from dashboard.item_pages import ItemLine, columns, line_of
+from earshot.database.tables import ItemRow, MentionRow, ReplyRow
 from earshot.domain import ReplyState
-from earshot.tables import ItemRow, MentionRow, ReplyRow
 
 POSTS = 100
 DATED_BACK = timedelta(minutes=10)

@@ -26,9 +26,9 @@ from dashboard.patience import (
     places,
     wait,
 )
-from earshot import db
-from earshot.db import Sessions
-from earshot.tables import SignInFailureRow as Row
+from earshot.database import db
+from earshot.database.db import Sessions
+from earshot.database.tables import SignInFailureRow as Row
 
 KEPT = 10_000
 """How many counts of each kind are kept; beyond that the oldest are dropped."""

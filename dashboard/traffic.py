@@ -6,7 +6,7 @@ import time
 
 from flask import Flask, Response, g
 
-from earshot.metrics import Metrics
+from earshot.runtime.metrics import Metrics
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 

@@ -18,7 +18,7 @@ from dashboard.permissions import Permission, needs
 from dashboard.snooze import Until, until
 from dashboard.triage_views import VIEWS, Place, View, place_of_request
 from dashboard.words import gettext as _
-from earshot.tables import ItemRow, SourceHealthRow
+from earshot.database.tables import ItemRow, SourceHealthRow
 
 pages = Blueprint("triage", __name__)
 

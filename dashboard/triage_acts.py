@@ -15,7 +15,7 @@ from dashboard.snooze import NoSuchTime, until
 from dashboard.triage_views import Place, place_of_request
 from dashboard.verdicts import Done, NotAMember, NotUs, Snooze, ToPerson, ToTeam, Verdict
 from dashboard.words import ngettext
-from earshot.lifecycle import Forbidden, Stale
+from earshot.items.lifecycle import Forbidden, Stale
 
 pages = Blueprint("triage_acts", __name__)
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from dashboard import backlog_counts
 from dashboard.words import lazy
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 from earshot.domain import ItemState, Sentiment
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

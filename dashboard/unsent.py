@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from dashboard import browser_sessions, drafts
 from dashboard.desk import Viewer, desk
+from earshot.database.tables import MembershipRow, PersonRow
 from earshot.domain import Role
-from earshot.tables import MembershipRow, PersonRow
 
 FIELD = "written_by"
 

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from dashboard.desk import Viewer
 from dashboard.words import lazy
-from earshot import assignments, lifecycle
+from earshot.database.tables import EventRow, ItemRow, MembershipRow, PersonRow, Utc
 from earshot.domain import ItemState
-from earshot.holding import HELD
-from earshot.lifecycle import Change, Stale
-from earshot.tables import EventRow, ItemRow, MembershipRow, PersonRow, Utc
+from earshot.items import assignments, lifecycle
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Change, Stale
 
 UNDO_WITHIN = timedelta(minutes=5)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from docs import operator_pages, system_pages
-from earshot.schemas import schemas
+from docs.topic_schemas import schemas
 
 DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"

@@ -8,10 +8,10 @@ import click
 
 from dashboard.permissions import GRANTS, Permission
 from docs.operator_pages import table
-from earshot.metrics import COUNTERS, GAUGES, HISTOGRAMS
-from earshot.role import ROLES
+from earshot.log.topics import TOPICS
+from earshot.runtime.metrics import COUNTERS, GAUGES, HISTOGRAMS
+from earshot.runtime.role import ROLES
 from earshot.settings import Telemetry
-from earshot.topics import TOPICS
 from operations.cli import main
 
 _WIDTH = 90

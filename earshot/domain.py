@@ -56,7 +56,7 @@ class Urgency(StrEnum):
 
 
 class ItemState(StrEnum):
-    """Where an item stands. `earshot.lifecycle` says which may follow which."""
+    """Where an item stands. `earshot.items.lifecycle` says which may follow which."""
 
     NEW = "new"
     TRIAGED = "triaged"

@@ -1,4 +1,4 @@
-"""Write the next migration from what earshot/tables.py says: `make migration NAME='add a column'`.
+"""Write the next migration from what earshot/database/tables.py says: `make migration NAME='add a column'`.
 
 It is compared with a new database at the newest revision, so that nobody's own database matters.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from alembic import command
 
-from earshot import db, schema
+from earshot.database import db, schema
 
 
 def write(message: str) -> None:

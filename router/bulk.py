@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from earshot import tables
+from earshot.database import tables
 from router.copy_text import Column, Texts, lines_of, texts_of
 from router.rows import Row
 

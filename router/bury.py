@@ -6,11 +6,11 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from earshot import db
-from earshot.crash_points import passed
-from earshot.db import Sessions
-from earshot.log import Consumer, Fenced, Log, Record
-from earshot.tables import DeadLetterRow
+from earshot.database import db
+from earshot.database.db import Sessions
+from earshot.database.tables import DeadLetterRow
+from earshot.log.contract import Consumer, Fenced, Log, Record
+from earshot.runtime.crash_points import passed
 from router.rows import Row
 
 GROUP = "bury"

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from earshot import assignments, holding
-from earshot.assignments import BY_HAND, Offered
-from earshot.crash_points import passed
+from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow
 from earshot.domain import ItemState
-from earshot.lifecycle import Change, Stale
-from earshot.tables import AssignmentRow, ItemRow, MembershipRow
+from earshot.items import assignments, holding
+from earshot.items.assignments import BY_HAND, Offered
+from earshot.items.lifecycle import Change, Stale
+from earshot.runtime.crash_points import passed
 from router.policy import Policy
 from router.state import Offer
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, Float, Integer, String
 from sqlalchemy.types import TypeEngine
 
-from earshot.tables import Json, Utc
+from earshot.database.tables import Json, Utc
 
 Column = Sequence[Any]
 """Values as the driver takes them: what the column's bind processor makes."""

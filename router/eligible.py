@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Text, and_, false, func, not_, or_, true, type_coerce
 
-from earshot import hours
-from earshot.tables import ItemRow
+from earshot.database.tables import ItemRow
+from earshot.time import hours
 from router.policy import Policy
 from router.state import UNDETERMINED, Responder, Step
 

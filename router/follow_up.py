@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from earshot.database.tables import FLAG_HISTORY, FLAG_UNSURE
 from earshot.domain import ItemState
-from earshot.tables import FLAG_HISTORY, FLAG_UNSURE
 from router import rows
 from router.policy import Do, Intake, Policy
 from router.rows import STATE, Row

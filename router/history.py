@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from earshot.database.tables import FLAG_HISTORY
 from earshot.domain import Classified, ItemState
-from earshot.lifecycle import OPEN
-from earshot.tables import FLAG_HISTORY
+from earshot.items.lifecycle import OPEN
 from router.policy import Do, Intake, Policy, decide_intake
 
 OLD = "older than this source's first connection takes as work; nothing is promised"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from earshot import lifecycle
-from earshot.lifecycle import Change
-from earshot.rollups import BacklogKey, ClosedClock, VolumeKey
+from earshot.items import lifecycle
+from earshot.items.lifecycle import Change
+from earshot.items.rollups import BacklogKey, ClosedClock, VolumeKey
 from router.rows import Row
 
 SEEN_OUTSIDE = "answered outside Earshot"

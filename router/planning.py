@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from earshot import lifecycle
+from earshot.database.tables import FLAG_HISTORY
 from earshot.domain import TOMBSTONE, Classified, ItemState, Op
-from earshot.holding import HELD
-from earshot.lifecycle import OPEN, Change
-from earshot.rollups import ClosedClock
-from earshot.tables import FLAG_HISTORY
+from earshot.items import lifecycle
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import OPEN, Change
+from earshot.items.rollups import ClosedClock
 from router import history, rows
 from router.follow_up import came_back, more_urgent, raised, reopened
 from router.plan import SEEN_OUTSIDE, Known, MentionKey, Plan, StoredMention

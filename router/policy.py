@@ -15,10 +15,10 @@ from typing import Any
 import cel
 import msgspec
 
-from earshot import hours
+from earshot.database.tables import FLAG_UNSURE
 from earshot.domain import Classified, Target
-from earshot.hours import Calendar
-from earshot.tables import FLAG_UNSURE
+from earshot.time import hours
+from earshot.time.hours import Calendar
 from router.expression import Expression, ExpressionError
 from router.facts import agent_facts, item_facts
 from router.matcher import Matcher
@@ -58,7 +58,7 @@ class PriorityRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boost:
-    """Multiplies the weight by `by`, and sets `flag` (bits of `earshot.tables`)."""
+    """Multiplies the weight by `by`, and sets `flag` (bits of `earshot.database.tables`)."""
 
     when: Expression
     by: float

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from earshot import calendars, hours, yaml_source
+from earshot import yaml_source
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_VIP
 from earshot.domain import Target
-from earshot.hours import HORIZON_DAYS, PROMISE_DAYS, Calendar
-from earshot.tables import FLAG_HIGH_REACH, FLAG_VIP
+from earshot.time import calendars, hours
+from earshot.time.hours import HORIZON_DAYS, PROMISE_DAYS, Calendar
 from earshot.yaml_source import OperatorError, Step, YamlSource
 from router import state
 from router.earliest_due import EarliestDue

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from earshot.calendars import CalendarPart
+from earshot.time.calendars import CalendarPart
 from router.policy import Do
 
 

@@ -9,12 +9,12 @@ from secrets import randbelow
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from earshot import db
-from earshot.crash_points import passed
-from earshot.db import Sessions
+from earshot.database import db
+from earshot.database.db import Sessions
 from earshot.domain import Classified
-from earshot.lifecycle import Forbidden, Stale
-from earshot.topics import Malformed
+from earshot.items.lifecycle import Forbidden, Stale
+from earshot.log.topics import Malformed
+from earshot.runtime.crash_points import passed
 from router import store
 from router.numbering import item_numbers
 from router.planning import Undecidable, plan_batch

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from earshot.database.tables import FLAG_HISTORY
 from earshot.domain import Classified, ItemState
-from earshot.lifecycle import slot_of
-from earshot.tables import FLAG_HISTORY
+from earshot.items.lifecycle import slot_of
 from router.policy import Do, Intake, Policy
 
 ACTOR = "role:route"

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Row, Select, Text, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from earshot.database.tables import ItemRow, MembershipRow, PersonRow
 from earshot.domain import ItemState, Role
-from earshot.tables import ItemRow, MembershipRow, PersonRow
 from router import claims
 from router.eligible import takeable, unservable
 from router.escalation import UNSERVED_AFTER

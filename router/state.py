@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from earshot.hours import Calendar, elapsed
+from earshot.time.hours import Calendar, elapsed
 
 UNDETERMINED = "und"
 """The language of a text whose language nobody could tell (ISO 639-3)."""

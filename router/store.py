@@ -8,15 +8,10 @@ from operator import attrgetter
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from earshot import db, lifecycle, rollups
+from earshot.database import db
+from earshot.database.tables import EventRow, ItemRow, MentionRow, ReplyRow, RevisionRow
 from earshot.domain import Classified, Mention
-from earshot.tables import (
-    EventRow,
-    ItemRow,
-    MentionRow,
-    ReplyRow,
-    RevisionRow,
-)
+from earshot.items import lifecycle, rollups
 from router.bulk import insert_rows
 from router.plan import Known, Plan, StoredMention
 from router.rows import Row, is_own

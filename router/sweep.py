@@ -12,14 +12,16 @@ from functools import partial
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from earshot import db, dead_letters, holding, lifecycle
-from earshot.crash_points import passed
-from earshot.db import Sessions
+from earshot.database import db
+from earshot.database.db import Sessions
 from earshot.domain import ItemState
-from earshot.lifecycle import Change, Forbidden, Stale
-from earshot.log import Log
-from earshot.metrics import Metrics
-from earshot.topics import TOPICS
+from earshot.items import holding, lifecycle
+from earshot.items.lifecycle import Change, Forbidden, Stale
+from earshot.log import dead_letters
+from earshot.log.contract import Log
+from earshot.log.topics import TOPICS
+from earshot.runtime.crash_points import passed
+from earshot.runtime.metrics import Metrics
 from router import bury, claims, situation, timers
 from router.policy import Policy
 from router.state import Escalate, Offer, State

@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from earshot.database.tables import EventRow, ItemRow
 from earshot.domain import ItemState
-from earshot.lifecycle import Change
-from earshot.tables import EventRow, ItemRow
+from earshot.items.lifecycle import Change
 from router.claims import ACTOR, SWEPT
 from router.policy import Policy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from earshot.metrics import Metrics
+from earshot.runtime.metrics import Metrics
 
 
 def told(metrics: Metrics, name: str) -> dict[str, float]:

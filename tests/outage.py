@@ -20,13 +20,14 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from earshot import connect, db, schema
+from earshot.database import db, schema
+from earshot.database.tables import ReceiptRow
 from earshot.domain import Mention
-from earshot.kafka.log import KafkaLog
+from earshot.log.kafka.log import KafkaLog
+from earshot.log.spool.spool import Waiting, spools
+from earshot.log.topics import MENTIONS
+from earshot.runtime import connect
 from earshot.settings import Settings, load
-from earshot.spool import Waiting, spools
-from earshot.tables import ReceiptRow
-from earshot.topics import MENTIONS
 from tests.services.kafka import Kafka, kafka
 from tests.system import ROOT, System, memory_mb, wait_until
 

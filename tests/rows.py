@@ -9,11 +9,11 @@ import msgspec
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import ItemRow, MentionRow, PersonRow, ReplyRow, Table
 from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import backlog_deltas, slot_of
-from earshot.rollups import count_backlog
-from earshot.tables import ItemRow, MentionRow, PersonRow, ReplyRow, Table
+from earshot.items.lifecycle import backlog_deltas, slot_of
+from earshot.items.rollups import count_backlog
 from tests.builders import NOON, a_classification
 
 

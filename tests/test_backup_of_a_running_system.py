@@ -20,11 +20,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from collectors.matching import compile_queries
 from collectors.simulator import Simulator, SimulatorConfig
-from earshot import assignments, db, lifecycle
 from earshot import brand as brands
+from earshot.database import db
+from earshot.database.tables import EventRow, ItemRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, Op, ReplyState
-from earshot.lifecycle import Change
-from earshot.tables import EventRow, ItemRow, MentionRow, ReplyRow
+from earshot.items import assignments, lifecycle
+from earshot.items.lifecycle import Change
 from tests.services import postgres
 from tests.system import ROOT, System, wait_until
 

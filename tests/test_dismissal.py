@@ -18,9 +18,9 @@ import pytest
 from sqlalchemy import func, select
 
 from collectors.source import Post
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import ItemRow
 from earshot.domain import Author, ItemState
-from earshot.tables import ItemRow
 from tests.classifier.conftest import public_sets as public_sets  # noqa: PLC0414 -- a fixture, by its name
 from tests.services.ports import free_ports
 from tests.system import System, wait_until

@@ -21,9 +21,9 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.tables import ItemRow, ReplyRow
 from tests.conftest import unavailable
 from tests.dashboard.conftest import chromium as chromium  # noqa: PLC0414 -- a fixture, by its name
 from tests.platforms import bluesky_server, reddit_server, x_server

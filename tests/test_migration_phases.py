@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, inspect, select, text
 
-from earshot import db, schema
-from earshot.db import DatabaseError
-from earshot.schema import Phase, Revision
-from earshot.tables import MentionRow
+from earshot.database import db, schema
+from earshot.database.db import DatabaseError
+from earshot.database.schema import Phase, Revision
+from earshot.database.tables import MentionRow
 from operations.cli import main
 from tests.earshot.test_cli import bare
 from tests.migration_rules import unsafe

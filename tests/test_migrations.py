@@ -11,9 +11,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from earshot import db, schema
-from earshot.db import DatabaseError
-from earshot.tables import Table
+from earshot.database import db, schema
+from earshot.database.db import DatabaseError
+from earshot.database.tables import Table
 
 
 @pytest.fixture

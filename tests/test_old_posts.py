@@ -24,13 +24,13 @@ from collectors.reddit_client import RedditConfig
 from collectors.source import Source
 from collectors.x import XSource
 from collectors.x_client import XConfig
-from earshot import db
 from earshot.brand import Brand, TopicText
-from earshot.db import Sessions
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.tables import FLAG_HISTORY, EventRow, ItemRow, MentionRow, Table, VolumeRow
-from earshot.topics import CLASSIFIED, MENTIONS
+from earshot.database import db
+from earshot.database.db import Sessions
+from earshot.database.tables import FLAG_HISTORY, EventRow, ItemRow, MentionRow, Table, VolumeRow
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import CLASSIFIED, MENTIONS
+from earshot.runtime.metrics import Metrics
 from router import sweep
 from router.history import OLD
 from router.route import Router

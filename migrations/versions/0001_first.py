@@ -6,7 +6,7 @@ Revision: 0001, after .
 import sqlalchemy as sa
 from alembic import op
 
-from earshot.tables import Json, Utc
+from earshot.database.tables import Json, Utc
 
 revision = "0001"
 down_revision = None

@@ -6,7 +6,7 @@ Revision: 0002, after 0001.
 import sqlalchemy as sa
 from alembic import op
 
-from earshot.tables import Utc
+from earshot.database.tables import Utc
 
 revision = "0002"
 down_revision = "0001"

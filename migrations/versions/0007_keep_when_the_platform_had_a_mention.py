@@ -6,7 +6,7 @@ Revision: 0007, after 0006.
 import sqlalchemy as sa
 from alembic import op
 
-from earshot.tables import Utc
+from earshot.database.tables import Utc
 
 revision = "0007"
 down_revision = "0006"

@@ -6,7 +6,7 @@ Revision: 0008, after 0007.
 import sqlalchemy as sa
 from alembic import op
 
-from earshot.tables import Utc
+from earshot.database.tables import Utc
 
 revision = "0008"
 down_revision = "0007"

@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Select, and_, case, exists, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
+from earshot.database.tables import DeadLetterRow, ItemRow, MentionRow, PurgedRow, ReceiptRow
 from earshot.domain import ItemState
-from earshot.lifecycle import OPEN
-from earshot.log import Log
-from earshot.tables import DeadLetterRow, ItemRow, MentionRow, PurgedRow, ReceiptRow
-from earshot.topics import CLASSIFIED, MENTIONS
+from earshot.items.lifecycle import OPEN
+from earshot.log.contract import Log
+from earshot.log.topics import CLASSIFIED, MENTIONS
 
 STANDINGS = (
     "open",

@@ -18,12 +18,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from earshot.db import Sessions
-from earshot.dead_letters import Letter
-from earshot.lifecycle import OPEN
-from earshot.log import Log, LogError
-from earshot.metrics import Metrics
-from earshot.tables import (
+from earshot.database.db import Sessions
+from earshot.database.tables import (
     IS_UNDERWAY,
     UNDERWAY,
     BacklogRow,
@@ -31,7 +27,11 @@ from earshot.tables import (
     ItemRow,
     ReplyRow,
 )
-from earshot.topics import TOPICS
+from earshot.items.lifecycle import OPEN
+from earshot.log.contract import Log, LogError
+from earshot.log.dead_letters import Letter
+from earshot.log.topics import TOPICS
+from earshot.runtime.metrics import Metrics
 from operations.accounting import ledger
 
 logger = logging.getLogger(__name__)

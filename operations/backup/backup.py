@@ -30,8 +30,9 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 import earshot
-from earshot import connect, schema
-from earshot.log import Log
+from earshot.database import schema
+from earshot.log.contract import Log
+from earshot.runtime import connect
 from earshot.settings import Settings
 from operations.accounting.ledger import PATH
 from operations.backup import manifest, postgres_dump, sqlite_copy

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from earshot.schema import VERSION_TABLE
+from earshot.database.schema import VERSION_TABLE
 from operations.backup.manifest import BackupError
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.orm import Session
 
-from earshot import connect, db, schema
-from earshot.log import Log
+from earshot.database import db, schema
+from earshot.log.contract import Log
+from earshot.runtime import connect
 from earshot.settings import Settings
 from operations.backup import manifest, postgres_dump
 from operations.backup.backup import Offsets, database_file

@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from earshot import sqlite_group
-from earshot.sqlite_file import BUSY_S, SqliteFile
-from earshot.sqlite_records import ends, partition_count
+from earshot.log.sqlite import group
+from earshot.log.sqlite.file import BUSY_S, SqliteFile
+from earshot.log.sqlite.records import ends, partition_count
 from operations.backup.manifest import BackupError
 
 _MAGIC = b"SQLite format 3\0"
@@ -62,7 +62,7 @@ def lost_unread(records: Path, groups: Path) -> bool:
     there, positions = SqliteFile(records, "NORMAL"), SqliteFile(groups, "NORMAL")
     try:
         firsts = [first for first, _ in ends(there, partition_count(there))]
-        needed = sqlite_group.safe_offsets(positions)
+        needed = group.safe_offsets(positions)
     finally:
         there.close()
         positions.close()

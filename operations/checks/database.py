@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from earshot import db, holding, schema
-from earshot.tables import EventRow
+from earshot.database import db, schema
+from earshot.database.tables import EventRow
+from earshot.items import holding
 from operations.checks.finding import Finding, Well, Wrong
 from operations.retention import clock_watch
 

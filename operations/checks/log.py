@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from earshot.log import Log, LogError
-from earshot.topics import CLASSIFIED, MENTIONS, Malformed
+from earshot.log.contract import Log, LogError
+from earshot.log.topics import CLASSIFIED, MENTIONS, Malformed
 from operations.checks.finding import Finding, Well, Wrong
 
 LATE = timedelta(minutes=1)

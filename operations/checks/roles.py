@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from earshot.database.tables import ReplyRow, SourceHealthRow
 from earshot.domain import ReplyState
-from earshot.role import ROLES
-from earshot.tables import ReplyRow, SourceHealthRow
+from earshot.runtime.role import ROLES
 from operations.checks.finding import Finding, Well, Wrong
 
 LATE = timedelta(minutes=2)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from earshot.log import LogError
-from earshot.spool import spools
+from earshot.log.contract import LogError
+from earshot.log.spool.spool import spools
 from operations.checks.finding import Finding, Well, Wrong
 
 

@@ -114,7 +114,7 @@ def main(context: click.Context, config: Path | None) -> None:
     """Hear what is said about a brand, and answer in time."""
     context.obj = settings = _settings(config)
     if crash_at := os.environ.get(CRASH_AT):
-        from earshot import crash_points
+        from earshot.runtime import crash_points
 
         with in_words():
             role = context.invoked_subcommand or ""

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from earshot import brand as brands_file
+from earshot.database.tables import PersonRow
 from earshot.domain import Role
-from earshot.lifecycle import Stale, record
+from earshot.items.lifecycle import Stale, record
 from earshot.settings import Settings
-from earshot.tables import PersonRow
 from operations.cli.administration import person, session_of
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from earshot import brand as brands_file
-from earshot import connect, schema
-from earshot import db as database
+from earshot.database import db as database
+from earshot.database import schema
+from earshot.database.tables import PersonRow
+from earshot.log.spool.spool import messages_spooled
+from earshot.runtime import connect
 from earshot.settings import Settings
-from earshot.spool import messages_spooled
-from earshot.tables import PersonRow
 from operations.accounting import ledger as books
 from operations.cli.error_messages import in_words
 from operations.cli.sources import build_matcher, build_sources

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from earshot import connect
+from earshot.runtime import connect
 from earshot.settings import Settings
 from operations.backup import backup as backups
 from operations.backup import restore as restores

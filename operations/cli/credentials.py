@@ -10,8 +10,10 @@ import click
 from sqlalchemy.orm import Session
 
 from earshot import brand as brands_file
-from earshot import connect, credentials, key_file, schema
-from earshot import db as database
+from earshot.database import db as database
+from earshot.database import schema
+from earshot.runtime import connect
+from earshot.secrets import credentials, key_file
 from earshot.settings import Settings
 from operations.cli.error_messages import in_words
 

@@ -10,8 +10,8 @@ import click
 import msgspec
 from sqlalchemy.orm import Session
 
-from earshot import dead_letters
-from earshot.dead_letters import DeadLetter, readable
+from earshot.log import dead_letters
+from earshot.log.dead_letters import DeadLetter, readable
 from earshot.settings import Settings
 from operations.cli.administration import session_of
 

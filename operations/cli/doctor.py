@@ -13,12 +13,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from earshot import brand as brands_file
-from earshot import connect, db
 from earshot.brand import Brand
-from earshot.log import LogError
-from earshot.sealing import CredentialError
+from earshot.database import db
+from earshot.log.contract import LogError
+from earshot.log.topics import TOPICS
+from earshot.runtime import connect
+from earshot.secrets.sealing import CredentialError
 from earshot.settings import Settings, SettingsError
-from earshot.topics import TOPICS
 from earshot.yaml_source import OperatorError
 from operations.accounting.ledger import PATH
 from operations.backup.backup import database_file

@@ -32,10 +32,10 @@ def _words(error: Exception, settings: Settings | None) -> str | None:
     from sqlalchemy.exc import DBAPIError
 
     from collectors.source import PlatformError
-    from earshot import db
-    from earshot.log import LogError
-    from earshot.sealing import CredentialError
-    from earshot.stage import TooManyDead
+    from earshot.database import db
+    from earshot.log.contract import LogError
+    from earshot.runtime.stage import TooManyDead
+    from earshot.secrets.sealing import CredentialError
     from earshot.yaml_source import OperatorError
     from operations.backup.manifest import BackupError
 

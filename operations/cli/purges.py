@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import Engine, select
 
-from earshot import connect, db, schema
-from earshot.clock import shared_clock
+from earshot.database import db, schema
+from earshot.database.tables import SourceHealthRow
+from earshot.runtime import connect
 from earshot.settings import Settings
-from earshot.tables import SourceHealthRow
+from earshot.time.clock import shared_clock
 from operations.accounting.ledger import PATH
 from operations.cli.error_messages import in_words
 from operations.retention import clock_watch

@@ -12,15 +12,16 @@ from typing import Any
 import click
 
 from earshot import brand as brands_file
-from earshot import connect, db, schema
 from earshot.brand import Brand
-from earshot.clock import Clock, shared_clock
+from earshot.database import db, schema
 from earshot.domain import Classified
-from earshot.role import Running, running
+from earshot.log.spool.spool import messages_spooled
+from earshot.log.topics import CLASSIFIED, MENTIONS
+from earshot.runtime import connect
+from earshot.runtime.role import Running, running
+from earshot.runtime.stage import Stage
 from earshot.settings import Settings
-from earshot.spool import messages_spooled
-from earshot.stage import Stage
-from earshot.topics import CLASSIFIED, MENTIONS
+from earshot.time.clock import Clock, shared_clock
 from earshot.yaml_source import OperatorError
 from operations.cli.error_messages import in_words
 from operations.cli.sources import Built, build_matcher, build_sources

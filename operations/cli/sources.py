@@ -75,7 +75,9 @@ class StoredCredentials:
 
     def __call__(self, brand: str, name: str) -> str:
         """A secret. Raises CredentialError, and what the database raises."""
-        from earshot import connect, credentials, db, key_file, schema
+        from earshot.database import db, schema
+        from earshot.runtime import connect
+        from earshot.secrets import credentials, key_file
 
         engine = connect.open_database(self._settings)
         try:

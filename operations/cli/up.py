@@ -17,11 +17,12 @@ import click
 from sqlalchemy import select
 
 from earshot import brand as brands_file
-from earshot import connect, db, schema
+from earshot.database import db, schema
+from earshot.database.tables import BrandRow, PersonRow
 from earshot.domain import Role
+from earshot.runtime import connect
+from earshot.runtime.telemetry import set_up_logging
 from earshot.settings import Settings, SettingsError
-from earshot.tables import BrandRow, PersonRow
-from earshot.telemetry import set_up_logging
 from operations.cli.error_messages import in_words
 from operations.cli.sources import DEMO_SOURCE, build_sources, is_demo
 from operations.supervise import Child, Supervisor

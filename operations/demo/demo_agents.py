@@ -21,11 +21,11 @@ from dashboard import people
 from dashboard.desk import Viewer
 from dashboard.permissions import granted
 from dashboard.replies import Refused, Written, queue_reply
-from earshot import assignments, lifecycle
-from earshot.db import Sessions
+from earshot.database.db import Sessions
+from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow, MentionRow, PersonRow
 from earshot.domain import ItemState, Role
-from earshot.lifecycle import Change, Forbidden, Stale
-from earshot.tables import AssignmentRow, ItemRow, MembershipRow, MentionRow, PersonRow
+from earshot.items import assignments, lifecycle
+from earshot.items.lifecycle import Change, Forbidden, Stale
 
 EVERY_S = 1.0
 THINKING_S = (8, 45)

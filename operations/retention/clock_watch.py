@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, literal, select, update
 from sqlalchemy.orm import Session
 
-from earshot import db
-from earshot.db import Sessions
-from earshot.lifecycle import record
-from earshot.metrics import Metrics
-from earshot.tables import ClockWatchRow, EventRow, SourceHealthRow, Utc
+from earshot.database import db
+from earshot.database.db import Sessions
+from earshot.database.tables import ClockWatchRow, EventRow, SourceHealthRow, Utc
+from earshot.items.lifecycle import record
+from earshot.runtime.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

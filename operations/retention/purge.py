@@ -16,11 +16,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from earshot import db
-from earshot.dead_letters import Letter
-from earshot.lifecycle import OPEN, record
-from earshot.settings import Retention
-from earshot.tables import (
+from earshot.database import db
+from earshot.database.tables import (
     UNDERWAY,
     AssignmentRow,
     ClockRow,
@@ -33,6 +30,9 @@ from earshot.tables import (
     ReplyRow,
     RevisionRow,
 )
+from earshot.items.lifecycle import OPEN, record
+from earshot.log.dead_letters import Letter
+from earshot.settings import Retention
 
 BATCH = 100
 """How many items or letters one transaction takes out: nobody waits long for it."""

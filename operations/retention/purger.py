@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from earshot.db import Sessions
+from earshot.database.db import Sessions
+from earshot.database.tables import SourceHealthRow
 from earshot.settings import Retention
-from earshot.tables import SourceHealthRow
 from operations.retention import purge
 from operations.retention.purge import Reach
 

@@ -20,8 +20,8 @@ from werkzeug.routing import Rule
 
 from dashboard import people
 from earshot.brand import Brand, TopicText
+from earshot.database.tables import DeadLetterRow, ItemRow, Json, ReplyRow, Table, Utc
 from earshot.domain import ItemState, ReplyState, Role
-from earshot.tables import DeadLetterRow, ItemRow, Json, ReplyRow, Table, Utc
 from tests.attack.corpus import STORABLE
 from tests.builders import NOON
 from tests.dashboard import world as desks

@@ -16,10 +16,11 @@ from click.testing import CliRunner
 
 from collectors.platforms import PLATFORMS
 from collectors.source import Answer, PlatformError
-from earshot import connect, schema
-from earshot.metrics import Metrics
+from earshot.database import schema
+from earshot.runtime import connect
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.telemetry import set_up_logging
 from earshot.settings import _SECRETS, Settings, SettingsError, load
-from earshot.telemetry import set_up_logging
 from operations.cli import main
 from operations.cli.error_messages import _words
 from tests.attack.hostile_desk import make_hostile, paths, rules

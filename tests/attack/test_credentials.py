@@ -17,11 +17,21 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from earshot import connect, credentials, db, key_file, schema
-from earshot.credentials import LENGTH_LIMIT, put, reveal, rotate
-from earshot.sealing import CredentialError, KeyRing, Sealed, read_ring, seal, unseal, write_ring
+from earshot.database import db, schema
+from earshot.database.tables import CredentialRow, EventRow, Table
+from earshot.runtime import connect
+from earshot.secrets import credentials, key_file
+from earshot.secrets.credentials import LENGTH_LIMIT, put, reveal, rotate
+from earshot.secrets.sealing import (
+    CredentialError,
+    KeyRing,
+    Sealed,
+    read_ring,
+    seal,
+    unseal,
+    write_ring,
+)
 from earshot.settings import Settings, SettingsError, load
-from earshot.tables import CredentialRow, EventRow, Table
 from operations.cli import main
 from operations.cli.sources import build_sources
 from tests.builders import NOON

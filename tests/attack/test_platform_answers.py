@@ -31,7 +31,7 @@ from collectors.source import (
 from collectors.x import XSource
 from collectors.x_client import XConfig
 from earshot.domain import Mention
-from earshot.topics import MENTIONS
+from earshot.log.topics import MENTIONS
 from tests.attack.answerers import ANSWERERS, READS
 from tests.attack.corpus import UNSTORABLE
 from tests.attack.json_mutations import mutations

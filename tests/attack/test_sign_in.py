@@ -17,8 +17,8 @@ from sqlalchemy import delete, update
 
 from dashboard import live, passwords, people
 from dashboard.patience import ANY_AT_ONE, ONE_AT_ANY, ONE_AT_ONE
+from earshot.database.tables import MembershipRow, PersonRow, SignInLinkRow
 from earshot.domain import Role
-from earshot.tables import MembershipRow, PersonRow, SignInLinkRow
 from tests.builders import NOON
 from tests.dashboard.test_throttle import in_memory
 from tests.dashboard.world import PASSWORD, Browser, World, make_world

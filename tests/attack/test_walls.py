@@ -15,8 +15,8 @@ from werkzeug.routing import Rule
 from dashboard import people
 from dashboard.permissions import Permission, needs
 from dashboard.security import BODY_LIMIT, HEADERS
+from earshot.database.tables import DeadLetterRow, ItemRow, PersonRow, SourceHealthRow, Table
 from earshot.domain import ItemState, ReplyState, Role
-from earshot.tables import DeadLetterRow, ItemRow, PersonRow, SourceHealthRow, Table
 from tests.attack.hostile_desk import (
     Asked,
     AskedRequest,

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, func, inspect, select
 
 from bench.fill import fill
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import EventRow, ItemRow, MentionRow, ReceiptRow, VolumeRow
 from earshot.domain import ItemState
-from earshot.tables import EventRow, ItemRow, MentionRow, ReceiptRow, VolumeRow
 from operations.accounting import ledger
 from tests.builders import NOON
 from tests.rows import a_mention_row, add_item, an_item, database

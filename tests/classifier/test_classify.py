@@ -9,7 +9,7 @@ from classifier.classify import classified
 from classifier.judge import Classifier, Judge
 from classifier.rules import RuleJudge
 from earshot.domain import TOMBSTONE, Classification, Mention, Op
-from earshot.topics import CLASSIFIED
+from earshot.log.topics import CLASSIFIED
 from tests.builders import a_mention
 
 

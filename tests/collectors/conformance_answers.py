@@ -20,11 +20,11 @@ from collectors.bounds import utc_now
 from collectors.collect import Collector
 from collectors.matching import compile_queries
 from collectors.source import Source
-from earshot import db
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.tables import SourceHealthRow
-from earshot.topics import MENTIONS
+from earshot.database import db
+from earshot.database.tables import SourceHealthRow
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import MENTIONS
+from earshot.runtime.metrics import Metrics
 from tests.builders import ManualClock
 from tests.collectors.damage import JSON
 from tests.platforms.loopback import Reply

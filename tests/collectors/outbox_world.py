@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from collectors.send import Sender
 from collectors.source import Answer, Outcome, Responder, Thread
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.metrics import Metrics
-from earshot.tables import ReplyRow
+from earshot.runtime.metrics import Metrics
 from tests.builders import ManualClock
 from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item
 

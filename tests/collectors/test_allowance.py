@@ -21,10 +21,10 @@ from collectors.matching import compile_queries
 from collectors.reddit import RedditSource
 from collectors.source import Source
 from collectors.x import XResponder, XSource
-from earshot import db
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.topics import MENTIONS
+from earshot.database import db
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import MENTIONS
+from earshot.runtime.metrics import Metrics
 from tests.builders import NOON, ManualClock
 from tests.collectors import test_bluesky, test_reddit, test_x
 from tests.collectors.outbox_world import a_sender, store_replies

@@ -17,12 +17,12 @@ from collectors.matching import compile_queries
 from collectors.reddit import RedditResponder, RedditSource
 from collectors.source import Source
 from collectors.x import XResponder, XSource
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import SourceHealthRow
 from earshot.domain import ReplyState
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.tables import SourceHealthRow
-from earshot.topics import MENTIONS
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import MENTIONS
+from earshot.runtime.metrics import Metrics
 from tests.builders import ManualClock
 from tests.collectors import test_bluesky, test_reddit, test_x
 from tests.collectors.outbox_world import a_sender, one_reply, store_replies

@@ -20,15 +20,15 @@ from collectors.matching import compile_queries
 from collectors.receipts import Receipt, write_receipts
 from collectors.recorded import RecordedConfig, RecordedSource
 from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op
-from earshot.log import Log, Producer
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.spooling import Backlog
-from earshot.sqlite_log import SqliteLog
-from earshot.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
-from earshot.topics import MENTIONS
+from earshot.log.contract import Log, Producer
+from earshot.log.memory import MemoryLog
+from earshot.log.spool.spooling import Backlog
+from earshot.log.sqlite.log import SqliteLog
+from earshot.log.topics import MENTIONS
+from earshot.runtime.metrics import Metrics
 from tests.builders import NOON, ManualClock, an_author
 from tests.exposition import told
 from tests.rows import a_mention_row, a_person, a_reply, add_item, an_item, database

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.health import HISTORY_SHARE, PartState, health_of, is_paused
-from earshot.spooling import Backlog
+from earshot.log.spool.spooling import Backlog
 from tests.builders import NOON
 
 WAITING = Backlog(1_234, 0.25, "nobody answers at k:9092")

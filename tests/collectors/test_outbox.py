@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 
 from collectors import outbox
-from earshot import db
+from earshot.database import db
 from tests.builders import NOON
 from tests.rows import database
 

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import ReplyRow
 from earshot.domain import ReplyState
-from earshot.tables import ReplyRow
 from tests.builders import ManualClock
 from tests.collectors.outbox_world import (
     LEASE_S,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
 from collectors.receipts import Receipt, known_threads, write_receipts
-from earshot import db
-from earshot.tables import ReceiptRow
+from earshot.database import db
+from earshot.database.tables import ReceiptRow
 from tests.builders import NOON
 from tests.rows import database
 

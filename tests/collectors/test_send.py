@@ -17,9 +17,8 @@ from sqlalchemy import Engine, func, select, update
 from collectors.send import Sender, run
 from collectors.simulator import Simulator, SimulatorConfig, SimulatorResponder
 from collectors.source import Answer, Post
-from earshot import db
-from earshot.domain import ItemState, Op, ReplyState
-from earshot.tables import (
+from earshot.database import db
+from earshot.database.tables import (
     FLAG_HISTORY,
     AssignmentRow,
     ClockRow,
@@ -30,6 +29,7 @@ from earshot.tables import (
     ReplyRow,
     ResponseRow,
 )
+from earshot.domain import ItemState, Op, ReplyState
 from tests.builders import NOON, ManualClock
 from tests.collectors.outbox_world import (
     LEASE_S,

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dashboard import people
-from earshot import db
+from earshot.database import db
 from earshot.domain import ItemState, Role
-from earshot.lifecycle import Change, move, record
+from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import now
 from tests.dashboard.seed import add_item
 from tests.services.ports import free_ports

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from earshot.domain import ItemState
-from earshot.lifecycle import OPEN
-from earshot.rollups import ClosedClock, close_clock
+from earshot.items.lifecycle import OPEN
+from earshot.items.rollups import ClosedClock, close_clock
 from tests.dashboard.seed import add_item
 
 TEAMS = ("payments", "parcels")

@@ -9,11 +9,11 @@ import msgspec
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from earshot import lifecycle, rollups
+from earshot.database.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
-from earshot.holding import HELD
-from earshot.lifecycle import slot_of
-from earshot.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
+from earshot.items import lifecycle, rollups
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import slot_of
 from tests.builders import NOON, a_classification
 from tests.rows import item_id
 

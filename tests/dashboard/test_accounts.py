@@ -12,12 +12,7 @@ from sqlalchemy import func, insert, select
 from dashboard import accounts, browser_sessions, people
 from dashboard.accounts import Closed
 from dashboard.people import PersonError
-from earshot import assignments, lifecycle
-from earshot.assignments import Full, Offered
-from earshot.domain import ItemState, Role
-from earshot.holding import HELD
-from earshot.lifecycle import OPEN, Change
-from earshot.tables import (
+from earshot.database.tables import (
     AssignmentRow,
     BacklogRow,
     DraftRow,
@@ -26,6 +21,11 @@ from earshot.tables import (
     MembershipRow,
     SessionRow,
 )
+from earshot.domain import ItemState, Role
+from earshot.items import assignments, lifecycle
+from earshot.items.assignments import Full, Offered
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import OPEN, Change
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import PASSWORD, World

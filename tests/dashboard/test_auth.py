@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from dashboard import people
-from earshot.tables import MembershipRow, PersonRow, SessionRow
+from earshot.database.tables import MembershipRow, PersonRow, SessionRow
 from tests.dashboard.world import PASSWORD, World, one, parsed
 
 

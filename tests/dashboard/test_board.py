@@ -32,11 +32,11 @@ from dashboard.figures import (
     first_slot,
     open_by_age,
 )
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import SLOT_S, Table
 from earshot.domain import ItemState
-from earshot.histogram import RELATIVE_ERROR, bucket
-from earshot.lifecycle import OPEN, slot_of
-from earshot.tables import SLOT_S, Table
+from earshot.items.histogram import RELATIVE_ERROR, bucket
+from earshot.items.lifecycle import OPEN, slot_of
 from tests.builders import NOON
 from tests.dashboard.quarter import Seeded, a_quarter, put
 from tests.dashboard.world import World, make_world, parsed

@@ -12,8 +12,8 @@ from werkzeug.routing import Rule
 
 from dashboard import people
 from dashboard.permissions import declared
+from earshot.database.tables import AssignmentRow, DraftRow, EventRow, ItemRow, ReplyRow
 from earshot.domain import ItemState, ReplyState, Role
-from earshot.tables import AssignmentRow, DraftRow, EventRow, ItemRow, ReplyRow
 from tests.dashboard.seed import add_item, add_reply
 from tests.dashboard.world import Browser, World
 

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 
+from earshot.database.tables import DeadLetterRow, SourceHealthRow
 from earshot.domain import ReplyState
-from earshot.tables import DeadLetterRow, SourceHealthRow
 from tests.conftest import unavailable
 from tests.dashboard.live_desk import LiveDesk, now, serving
 from tests.dashboard.quarter import a_quarter, put

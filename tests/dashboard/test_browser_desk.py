@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 
 from dashboard import people
+from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState
-from earshot.tables import ItemRow, ReplyRow
 from tests.dashboard.live_desk import LiveDesk, serving
 from tests.dashboard.world import PASSWORD
 from tests.system import wait_until

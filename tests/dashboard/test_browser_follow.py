@@ -14,9 +14,9 @@ from sqlalchemy import select, update
 from collectors import endings, outbox
 from dashboard import corrections, people
 from dashboard.browser_sessions import begin, find
+from earshot.database.tables import ItemRow, MentionRow, ReplyRow, SessionRow
 from earshot.domain import ItemState
-from earshot.lifecycle import Change, move, record
-from earshot.tables import ItemRow, MentionRow, ReplyRow, SessionRow
+from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import LiveDesk, now, serving
 from tests.system import wait_until
 

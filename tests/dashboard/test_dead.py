@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from dashboard.dead import SIZE
-from earshot import dead_letters
-from earshot.dead_letters import SHOWN_BYTES, readable
-from earshot.log import PublishFailed
-from earshot.memory_log import MemoryLog
-from earshot.tables import DeadLetterRow, EventRow
+from earshot.database.tables import DeadLetterRow, EventRow
+from earshot.log import dead_letters
+from earshot.log.contract import PublishFailed
+from earshot.log.dead_letters import SHOWN_BYTES, readable
+from earshot.log.memory import MemoryLog
 from tests.builders import NOON
 from tests.dashboard.world import World, one, parsed
 

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 
 from dashboard.filters import FIELDS, IS
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP
 from earshot.domain import ItemState, Sentiment
-from earshot.rollups import ClosedClock, close_clock
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP
+from earshot.items.rollups import ClosedClock, close_clock
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import World, one, parsed

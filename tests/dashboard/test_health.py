@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from earshot.lifecycle import record
-from earshot.tables import SourceHealthRow
+from earshot.database.tables import SourceHealthRow
+from earshot.items.lifecycle import record
 from tests.builders import NOON
 from tests.dashboard.world import World, one, parsed
 

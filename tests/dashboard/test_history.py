@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from dashboard import figures
-from earshot import rollups
+from earshot.database.tables import FLAG_HISTORY, FLAG_UNSURE, MentionRow
 from earshot.domain import ItemState
-from earshot.tables import FLAG_HISTORY, FLAG_UNSURE, MentionRow
+from earshot.items import rollups
 from tests.builders import NOON
 from tests.dashboard.seed import add_item, add_reply
 from tests.dashboard.test_board import links

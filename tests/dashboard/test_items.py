@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dashboard import spreadsheet
 from dashboard.item_questions import Question, question
+from earshot.database.tables import FLAG_UNSURE
 from earshot.domain import ItemState, Sentiment
-from earshot.lifecycle import slot_of
-from earshot.rollups import ClosedClock, close_clock
-from earshot.tables import FLAG_UNSURE
+from earshot.items.lifecycle import slot_of
+from earshot.items.rollups import ClosedClock, close_clock
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import World, one, parsed

@@ -20,8 +20,8 @@ from dashboard.hub import Full, Hub, Subscription
 from dashboard.live import Stream, counts
 from dashboard.positions import Position, parse
 from dashboard.tail import PATIENCE_S, Tail, newest, unseen
-from earshot import db
-from earshot.tables import FLAG_VIP, BacklogRow, EventRow, Table
+from earshot.database import db
+from earshot.database.tables import FLAG_VIP, BacklogRow, EventRow, Table
 from tests.builders import NOON
 from tests.dashboard.world import World
 

@@ -9,8 +9,15 @@ import pytest
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from earshot.database.tables import (
+    AssignmentRow,
+    DraftRow,
+    ItemRow,
+    MembershipRow,
+    MentionRow,
+    ReplyRow,
+)
 from earshot.domain import ItemState, ReplyState
-from earshot.tables import AssignmentRow, DraftRow, ItemRow, MembershipRow, MentionRow, ReplyRow
 from tests.builders import NOON
 from tests.dashboard.seed import add_assignment, add_item, add_reply
 from tests.dashboard.world import Browser, World, one, parsed

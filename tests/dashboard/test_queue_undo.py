@@ -16,10 +16,10 @@ from dashboard import people
 from dashboard.browser_sessions import begin, find
 from dashboard.desk import Viewer
 from dashboard.queue_undo import TooLate, take_back
+from earshot.database.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
 from earshot.domain import ItemState
-from earshot.holding import HELD
-from earshot.lifecycle import Stale
-from earshot.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Stale
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import Browser, World, one, parsed

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from dashboard.assets import ICONS
 from dashboard.permissions import Permission, needs
 from dashboard.security import CSP, HEADERS
+from earshot.database.tables import PersonRow
 from earshot.domain import Role
-from earshot.tables import PersonRow
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import World, make_world, one, parsed
 

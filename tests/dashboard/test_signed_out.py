@@ -15,8 +15,15 @@ from werkzeug.test import TestResponse
 
 from dashboard import people
 from dashboard.signed_out import local_path
+from earshot.database.tables import (
+    DraftRow,
+    ItemRow,
+    MembershipRow,
+    PersonRow,
+    ReplyRow,
+    SessionRow,
+)
 from earshot.domain import ItemState
-from earshot.tables import DraftRow, ItemRow, MembershipRow, PersonRow, ReplyRow, SessionRow
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import Browser, World, one, parsed

@@ -24,8 +24,8 @@ from dashboard.patience import (
     wait,
 )
 from dashboard.throttle import Throttle
-from earshot import db
-from earshot.tables import SignInFailureRow, Table
+from earshot.database import db
+from earshot.database.tables import SignInFailureRow, Table
 from tests.builders import NOON
 
 BOB = "bob@acme.example"

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from dashboard import item_pages
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, AssignmentRow, EventRow, ItemRow
 from earshot.domain import ItemState, Sentiment
-from earshot.lifecycle import Change, move
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE, AssignmentRow, EventRow, ItemRow
+from earshot.items.lifecycle import Change, move
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import World, one, parsed

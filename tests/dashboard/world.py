@@ -17,10 +17,10 @@ from werkzeug.test import TestResponse
 
 from dashboard import create_app, people
 from dashboard.browser_sessions import begin
-from earshot import db
 from earshot.brand import Brand, TopicText
+from earshot.database import db
+from earshot.database.tables import BrandRow, PersonRow, Table
 from earshot.domain import Role
-from earshot.tables import BrandRow, PersonRow, Table
 from tests.builders import NOON
 
 PASSWORD = "correct horse battery"

@@ -17,10 +17,10 @@ import yaml
 
 from docs.system_pages import walk
 from earshot import __version__
-from earshot.metrics import Metrics
-from earshot.role import ROLES
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.role import ROLES
+from earshot.runtime.telemetry import HealthServer, Probe
 from earshot.settings import Telemetry, load
-from earshot.telemetry import HealthServer, Probe
 from operations.cli import main
 from tests.deploy import tools
 from tests.deploy.tools import ROOT

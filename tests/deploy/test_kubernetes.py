@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from earshot.role import ROLES
+from earshot.runtime.role import ROLES
 from earshot.settings import Telemetry, load
 from tests.deploy.test_containers import DEMO_ROLES, assert_is_a_command
 from tests.deploy.tools import DEPLOY

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from earshot.role import ROLES
+from earshot.runtime.role import ROLES
 from tests.deploy import questions
 from tests.deploy.questions import Selector, Series, selectors
 from tests.services.ports import HOST, answers, free_ports

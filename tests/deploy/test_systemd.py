@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from earshot.role import ROLES
+from earshot.runtime.role import ROLES
 from earshot.settings import load
 from tests.deploy.test_containers import DEMO_ROLES, assert_is_a_command
 from tests.deploy.tools import DEPLOY, run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earshot import db, schema
+from earshot.database import db, schema
 from tests.conftest import unavailable
 
 

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from earshot.log import Log
-from earshot.sqlite_log import SqliteLog
+from earshot.log.contract import Log
+from earshot.log.sqlite.log import SqliteLog
 
 
 def main(kind: str, where: str, topic: str, group: str, count: str) -> None:
@@ -18,7 +18,7 @@ def main(kind: str, where: str, topic: str, group: str, count: str) -> None:
     if kind == "sqlite":
         log = SqliteLog(Path(where), lease_s=1.0)
     else:
-        from earshot.kafka.log import KafkaLog
+        from earshot.log.kafka.log import KafkaLog
 
         log = KafkaLog(where, "doomed", session_timeout_s=2.0)
     consumer, polled = log.consumer(topic, group), 0

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from earshot.log import Consumer, Fenced, Log, Record
+from earshot.log.contract import Consumer, Fenced, Log, Record
 
 Sent = tuple[bytes, bytes]
 """Key and value."""

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from earshot import connect, schema
+from earshot.database import schema
+from earshot.log.sqlite.log import SqliteLog
+from earshot.runtime import connect
 from earshot.settings import Database, Settings
-from earshot.sqlite_log import SqliteLog
 from operations.backup import backup, manifest, postgres_dump, sqlite_copy
 from operations.backup.backup import Installation
 from operations.backup.manifest import BackupError

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from earshot import calendars, yaml_source
-from earshot.calendars import CalendarPart
-from earshot.hours import Calendar, elapsed
+from earshot import yaml_source
+from earshot.time import calendars
+from earshot.time.calendars import CalendarPart
+from earshot.time.hours import Calendar, elapsed
 from earshot.yaml_source import OperatorError
 
 

@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, select, text, update
 from sqlalchemy.engine import URL
 
-from earshot import db, schema
+from earshot.database import db, schema
+from earshot.database.tables import AssignmentRow, EventRow, SourceHealthRow
 from earshot.domain import Classified, ItemState, ReplyState
-from earshot.log import Log
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.role import ROLES
-from earshot.sqlite_log import SqliteLog
-from earshot.tables import AssignmentRow, EventRow, SourceHealthRow
-from earshot.telemetry import HealthServer, Probe
-from earshot.topics import CLASSIFIED, MENTIONS, TOPICS
+from earshot.log.contract import Log
+from earshot.log.memory import MemoryLog
+from earshot.log.sqlite.log import SqliteLog
+from earshot.log.topics import CLASSIFIED, MENTIONS, TOPICS
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.role import ROLES
+from earshot.runtime.telemetry import HealthServer, Probe
 from operations.accounting.ledger import PATH
 from operations.checks import database, log, machine, roles
 from operations.checks.finding import Finding, Well, Wrong, in_words, to_json

@@ -16,8 +16,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from earshot import connect, schema
-from earshot.role import ROLES
+from earshot.database import schema
+from earshot.runtime import connect
+from earshot.runtime.role import ROLES
 from earshot.settings import Settings
 from operations.cli import COMMANDS, main
 

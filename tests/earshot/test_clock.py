@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from earshot import db
-from earshot.clock import ASK_EVERY_S, ServerClock, shared_clock
+from earshot.database import db
+from earshot.time.clock import ASK_EVERY_S, ServerClock, shared_clock
 from tests.builders import NOON
 from tests.services.ports import free_ports
 

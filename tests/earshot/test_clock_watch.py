@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from earshot import db
-from earshot.lifecycle import record
-from earshot.metrics import Metrics
-from earshot.tables import EventRow, SourceHealthRow
+from earshot.database import db
+from earshot.database.tables import EventRow, SourceHealthRow
+from earshot.items.lifecycle import record
+from earshot.runtime.metrics import Metrics
 from operations.retention import clock_watch
 from operations.retention.clock_watch import (
     JUMP,

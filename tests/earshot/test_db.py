@@ -19,9 +19,9 @@ from sqlalchemy import Engine, delete, event, func, insert, make_url, select, te
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
-from earshot import db
-from earshot.db import DatabaseError, connect, explain, insert_new, upsert
-from earshot.tables import CursorRow, EventRow, Json, MentionRow, Table, VolumeRow
+from earshot.database import db
+from earshot.database.db import DatabaseError, connect, explain, insert_new, upsert
+from earshot.database.tables import CursorRow, EventRow, Json, MentionRow, Table, VolumeRow
 from tests.builders import NOON
 from tests.rows import a_mention_row, database
 

@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
-from earshot import connect, db, schema
+from earshot.database import db, schema
+from earshot.database.tables import DeadLetterRow, EventRow
+from earshot.runtime import connect
 from earshot.settings import Settings
-from earshot.tables import DeadLetterRow, EventRow
 from operations.cli import main
 from tests.builders import NOON
 from tests.earshot.test_cli import bare

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from earshot import connect, schema
+from earshot.database import schema
+from earshot.runtime import connect
 from earshot.settings import Settings
 from operations.cli import main
 from tests.earshot.test_cli import bare, closed_port

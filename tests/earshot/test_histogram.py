@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot.histogram import (
+from earshot.items.histogram import (
     RELATIVE_ERROR,
     ZERO_BUCKET,
     bucket,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earshot.hours import Calendar, Schedule, add, elapsed
+from earshot.time.hours import Calendar, Schedule, add, elapsed
 
 law = settings(deadline=None)  # the machine may be busy with others
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from earshot.in_flight import InFlight
-from earshot.log import PublishFailed
+from earshot.log.contract import PublishFailed
+from earshot.log.kafka.in_flight import InFlight
 
 
 @dataclass

@@ -12,13 +12,14 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, delete
 
-from earshot import connect, db, schema
+from earshot.database import db, schema
+from earshot.database.tables import DeadLetterRow, ItemRow, MentionRow, ReceiptRow
 from earshot.domain import TOMBSTONE, ItemState
-from earshot.lifecycle import OPEN
-from earshot.memory_log import MemoryLog
+from earshot.items.lifecycle import OPEN
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import MENTIONS, TOPICS
+from earshot.runtime import connect
 from earshot.settings import Settings
-from earshot.tables import DeadLetterRow, ItemRow, MentionRow, ReceiptRow
-from earshot.topics import MENTIONS, TOPICS
 from operations.accounting import ledger
 from operations.accounting.ledger import STANDINGS, Ledger, draw_up, in_flight
 from operations.cli import main

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from earshot import db, lifecycle, rollups
+from earshot.database import db
+from earshot.database.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
 from earshot.domain import ItemState
-from earshot.holding import HELD, Hold
-from earshot.lifecycle import NEXT, OPEN, Change, Forbidden, Stale, move, slot_of, slot_start
-from earshot.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
+from earshot.items import lifecycle, rollups
+from earshot.items.holding import HELD, Hold
+from earshot.items.lifecycle import NEXT, OPEN, Change, Forbidden, Stale, move, slot_of, slot_start
 from tests.builders import NOON
 from tests.rows import a_person, add_item, an_item, database
 

@@ -13,10 +13,10 @@ from typing import Protocol, cast
 
 import pytest
 
-from earshot.log import Fenced, Log, LogError, Producer, Record
-from earshot.memory_log import MemoryLog
-from earshot.partitioning import partition_of
-from earshot.sqlite_log import SqliteLog
+from earshot.log.contract import Fenced, Log, LogError, Producer, Record
+from earshot.log.memory import MemoryLog
+from earshot.log.partitioning import partition_of
+from earshot.log.sqlite.log import SqliteLog
 from tests.earshot.log_members import (
     Worker,
     by_key,
@@ -52,7 +52,7 @@ def place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(kind, "", MemoryLog)
     if kind == "sqlite":
         return Place(kind, str(tmp_path), lambda: SqliteLog(tmp_path, lease_s=1.0))
-    from earshot.kafka.log import KafkaLog
+    from earshot.log.kafka.log import KafkaLog
 
     bootstrap = request.getfixturevalue("kafka_bootstrap")
     return Place(kind, bootstrap, lambda: KafkaLog(bootstrap, "contract", session_timeout_s=2.0))

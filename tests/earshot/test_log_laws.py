@@ -9,10 +9,10 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earshot.log import Consumer, Log, Record
-from earshot.memory_log import MemoryLog
-from earshot.sqlite_consumer import SqliteConsumer
-from earshot.sqlite_log import SqliteLog
+from earshot.log.contract import Consumer, Log, Record
+from earshot.log.memory import MemoryLog
+from earshot.log.sqlite.consumer import SqliteConsumer
+from earshot.log.sqlite.log import SqliteLog
 from tests.earshot.log_members import Sent, Worker, by_key
 
 SLOTS = 3

@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from earshot import metrics as names
-from earshot.metrics import Metrics
+from earshot.runtime import metrics as names
+from earshot.runtime.metrics import Metrics
 from tests.exposition import told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot.partitioning import Lease, Positions, fair_share, partition_of, quota, rebalance
+from earshot.log.partitioning import Lease, Positions, fair_share, partition_of, quota, rebalance
 
 NAMES = st.sets(st.sampled_from("abcdefg"), min_size=1)
 

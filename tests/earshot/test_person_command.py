@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from dashboard import people
-from earshot import connect, db, schema
+from earshot.database import db, schema
+from earshot.database.tables import EventRow, MembershipRow
+from earshot.runtime import connect
 from earshot.settings import Settings
-from earshot.tables import EventRow, MembershipRow
 from operations.cli import main
 from operations.cli.up import prepare
 from tests.earshot.test_cli import ROOT, bare

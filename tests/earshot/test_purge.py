@@ -13,12 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from earshot import connect, db, schema
-from earshot.domain import ItemState, ReplyState
-from earshot.lifecycle import OPEN, record
-from earshot.rollups import ClosedClock, close_clock, count_volume
-from earshot.settings import Retention, Settings
-from earshot.tables import (
+from earshot.database import db, schema
+from earshot.database.tables import (
     AssignmentRow,
     ClockRow,
     DeadLetterRow,
@@ -35,6 +31,11 @@ from earshot.tables import (
     Table,
     VolumeRow,
 )
+from earshot.domain import ItemState, ReplyState
+from earshot.items.lifecycle import OPEN, record
+from earshot.items.rollups import ClosedClock, close_clock, count_volume
+from earshot.runtime import connect
+from earshot.settings import Retention, Settings
 from operations.accounting import ledger
 from operations.cli import main
 from operations.retention import purge

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from collectors import outbox
 from collectors.after_restore import doubt_replies
-from earshot import connect, db, schema
+from earshot.database import db, schema
+from earshot.database.tables import EventRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
+from earshot.log.sqlite.log import SqliteLog
+from earshot.runtime import connect
 from earshot.settings import Database, Settings
-from earshot.sqlite_log import SqliteLog
-from earshot.tables import EventRow, ReplyRow
 from operations.accounting.ledger import PATH
 from operations.backup import backup, manifest, restore
 from operations.backup.backup import Installation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from earshot.role import STUCK_EXIT_CODE, end_when_stuck
-from earshot.telemetry import Probe
+from earshot.runtime.role import STUCK_EXIT_CODE, end_when_stuck
+from earshot.runtime.telemetry import Probe
 
 
 def test_a_role_that_finishes_no_step_for_too_long_is_ended() -> None:

@@ -11,10 +11,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from earshot import db, rollups
-from earshot.histogram import ZERO_BUCKET, bucket
-from earshot.rollups import ClosedClock, VolumeKey, close_clock
-from earshot.tables import BacklogRow, ClockRow, ResponseRow, VolumeRow
+from earshot.database import db
+from earshot.database.tables import BacklogRow, ClockRow, ResponseRow, VolumeRow
+from earshot.items import rollups
+from earshot.items.histogram import ZERO_BUCKET, bucket
+from earshot.items.rollups import ClosedClock, VolumeKey, close_clock
 from tests.builders import NOON
 from tests.rows import add_item, an_item, database
 

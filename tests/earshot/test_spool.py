@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earshot.log import LogError
-from earshot.spool import Message, Spool, Waiting, spools
+from earshot.log.contract import LogError
+from earshot.log.spool.spool import Message, Spool, Waiting, spools
 from operations.checks.finding import Well, Wrong
 from operations.checks.spool import spooled
 from tests.builders import NOON

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earshot.log import LogError, Producer, PublishFailed, Record
-from earshot.memory_log import MemoryLog
-from earshot.spool import Spool
-from earshot.spooling import LARGEST, RETRY_S, SpoolingProducer
+from earshot.log.contract import LogError, Producer, PublishFailed, Record
+from earshot.log.memory import MemoryLog
+from earshot.log.spool.spool import Spool
+from earshot.log.spool.spooling import LARGEST, RETRY_S, SpoolingProducer
 from tests.earshot.log_members import by_key
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from earshot.log import LogError, PublishFailed
-from earshot.partitioning import partition_of
-from earshot.sqlite_log import SqliteLog
-from earshot.sqlite_producer import IN_FLIGHT_BYTES
+from earshot.log.contract import LogError, PublishFailed
+from earshot.log.partitioning import partition_of
+from earshot.log.sqlite.log import SqliteLog
+from earshot.log.sqlite.producer import IN_FLIGHT_BYTES
 from tests.earshot.log_members import Worker, by_key, numbered, publish, work_off
 
 

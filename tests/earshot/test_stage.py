@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot.domain import Classified, Mention
-from earshot.log import Consumer, Fenced, Log, Record
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.sqlite_log import SqliteLog
-from earshot.stage import (
+from earshot.log.contract import Consumer, Fenced, Log, Record
+from earshot.log.memory import MemoryLog
+from earshot.log.sqlite.log import SqliteLog
+from earshot.log.topics import CLASSIFIED, MENTIONS, Malformed
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.stage import (
     DEAD_LIMIT,
     FEW,
     GATHER_S,
@@ -27,8 +28,7 @@ from earshot.stage import (
     TooManyDead,
     rest_s,
 )
-from earshot.telemetry import Probe
-from earshot.topics import CLASSIFIED, MENTIONS, Malformed
+from earshot.runtime.telemetry import Probe
 from tests.builders import NOON, a_classification, a_mention
 from tests.exposition import told
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, event
 
-from earshot import db
+from earshot.database import db
+from earshot.database.tables import UNDERWAY, DeadLetterRow, MentionRow
 from earshot.domain import ItemState, ReplyState
-from earshot.log import Log
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.spool import Spool, messages_spooled
-from earshot.tables import UNDERWAY, DeadLetterRow, MentionRow
-from earshot.topics import MENTIONS, TOPICS
+from earshot.log.contract import Log
+from earshot.log.memory import MemoryLog
+from earshot.log.spool.spool import Spool, messages_spooled
+from earshot.log.topics import MENTIONS, TOPICS
+from earshot.runtime.metrics import Metrics
 from operations.accounting import reconciliation
 from operations.accounting.reconciliation import Survey
 from tests.builders import NOON

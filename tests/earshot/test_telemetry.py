@@ -16,8 +16,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from earshot.metrics import Metrics
-from earshot.telemetry import (
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.telemetry import (
     CONNECTION_S,
     CONNECTIONS,
     PORT_STEP,

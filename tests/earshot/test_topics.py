@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot import schemas
+from docs import topic_schemas
 from earshot.domain import TOMBSTONE, Author, Classification, Classified, Label, Mention, Op
-from earshot.topics import CLASSIFIED, MENTIONS, TOPICS, Malformed, Topic
+from earshot.log.topics import CLASSIFIED, MENTIONS, TOPICS, Malformed, Topic
 from tests.builders import NOON, a_classification, a_classified, a_mention
 
 WIRE = Path(__file__).resolve().parents[1] / "data" / "wire"
@@ -81,8 +81,8 @@ def test_a_message_of_the_first_version_leaves_open_what_its_author_wants() -> N
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
 def test_the_committed_schema_is_the_codes_and_holds_for_what_is_written(topic: Any) -> None:
     name = f"{topic.name}.json"
-    committed = (schemas.FOLDER / name).read_bytes()
-    assert committed == schemas.schemas()[name], "stale: run `python -m earshot.schemas`"
+    committed = (topic_schemas.FOLDER / name).read_bytes()
+    assert committed == topic_schemas.schemas()[name], "stale: run `python -m docs.topic_schemas`"
     schema = msgspec.json.decode(committed)
     message = a_mention() if topic is MENTIONS else a_classified()
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from sqlalchemy import make_url
 
-from earshot import connect, settings
-from earshot.log import Log
+from earshot import settings
+from earshot.log.contract import Log
+from earshot.runtime import connect
 from tests.faults.plan import ROLES, Kind
 from tests.faults.proxy import Proxy
 from tests.services.kafka_cluster import KafkaCluster

@@ -11,10 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from collectors.addressed import IN_THREAD
-from earshot.domain import ItemState, ReplyState
-from earshot.holding import HELD
-from earshot.lifecycle import OPEN
-from earshot.tables import (
+from earshot.database.tables import (
     AssignmentRow,
     BacklogRow,
     DeadLetterRow,
@@ -24,6 +21,9 @@ from earshot.tables import (
     ReplyRow,
     VolumeRow,
 )
+from earshot.domain import ItemState, ReplyState
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import OPEN
 from tests.faults.world import Truth, World
 
 ENDED = frozenset({ReplyState.CONFIRMED, ReplyState.FAILED})

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from earshot.log import Consumer, LogError
+from earshot.log.contract import Consumer, LogError
 from tests.faults.backend import Backend, OnKafka, open_log
 from tests.faults.plan import Fault, Kind
 from tests.faults.poison import brew

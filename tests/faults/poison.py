@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from earshot.domain import Classified
-from earshot.topics import CLASSIFIED, MENTIONS
+from earshot.log.topics import CLASSIFIED, MENTIONS
 from tests.builders import a_classification, a_mention
 
 DEEP = 20_000

@@ -17,10 +17,11 @@ from dashboard import people
 from dashboard.desk import Viewer
 from dashboard.permissions import granted
 from dashboard.replies import Queued, Written, queue_reply, reply_key
-from earshot import assignments, db, lifecycle
+from earshot.database import db
+from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, Role
-from earshot.lifecycle import Change, Forbidden, Stale
-from earshot.tables import AssignmentRow, ItemRow, MembershipRow, MentionRow, ReplyRow
+from earshot.items import assignments, lifecycle
+from earshot.items.lifecycle import Change, Forbidden, Stale
 from tests.faults.world import BRAND
 
 TEAMS = ("care", "tech", "social")

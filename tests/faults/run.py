@@ -26,9 +26,9 @@ import click
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
-from earshot import db
-from earshot.log import LogError
-from earshot.tables import DeadLetterRow, MentionRow, ReplyRow
+from earshot.database import db
+from earshot.database.tables import DeadLetterRow, MentionRow, ReplyRow
+from earshot.log.contract import LogError
 from operations.accounting import ledger
 from tests.faults import history
 from tests.faults.backend import Backend, OnKafka, OnSqlite, open_log

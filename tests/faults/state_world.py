@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from collectors.send import Sender
 from earshot import brand as brands
-from earshot import crash_points, db
-from earshot.crash_points import CrashPoint
+from earshot.database import db
+from earshot.database.tables import MembershipRow, ReplyRow
 from earshot.domain import Classified, ReplyState
-from earshot.metrics import Metrics
-from earshot.tables import MembershipRow, ReplyRow
+from earshot.runtime import crash_points
+from earshot.runtime.crash_points import CrashPoint
+from earshot.runtime.metrics import Metrics
 from router import sweep
 from router.policy_file import load_policies
 from router.route import Router

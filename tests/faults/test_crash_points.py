@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from earshot import crash_points, db
-from earshot.crash_points import EXIT_CODE, POINTS, CrashPoint
+from earshot.database import db
+from earshot.runtime import crash_points
+from earshot.runtime.crash_points import EXIT_CODE, POINTS, CrashPoint
 from tests.faults import history
 from tests.faults.backend import OnSqlite, open_log
 from tests.faults.history import Findings

@@ -21,11 +21,11 @@ from dashboard import queue_lists, queue_pages, reply_changes, verdicts
 from dashboard.desk import Viewer
 from dashboard.replies import Written, queue_reply
 from dashboard.verdicts import Done, NotUs, Snooze, ToPerson, ToTeam, Verdict
-from earshot import assignments
+from earshot.database.tables import AssignmentRow, EventRow, ItemRow, MembershipRow, ReplyRow, Table
 from earshot.domain import ItemState
-from earshot.holding import HELD
-from earshot.lifecycle import OPEN, Forbidden, Stale
-from earshot.tables import AssignmentRow, EventRow, ItemRow, MembershipRow, ReplyRow, Table
+from earshot.items import assignments
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import OPEN, Forbidden, Stale
 from tests.builders import a_classified
 from tests.faults import history
 from tests.faults.history import Findings

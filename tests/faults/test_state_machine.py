@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import func, select
 
+from earshot.database.tables import AssignmentRow, EventRow, ItemRow, MentionRow
 from earshot.domain import ItemState, ReplyState
-from earshot.tables import AssignmentRow, EventRow, ItemRow, MentionRow
 from tests.faults import history
 from tests.faults.history import Findings
 from tests.faults.state_world import LEASE_S, PEOPLE, Installation, dying_at

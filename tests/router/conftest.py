@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from earshot import db
-from earshot.db import Sessions
-from earshot.tables import Table
+from earshot.database import db
+from earshot.database.db import Sessions
+from earshot.database.tables import Table
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from earshot.db import Sessions
-from earshot.tables import AssignmentRow, MembershipRow, PersonRow
+from earshot.database.db import Sessions
+from earshot.database.tables import AssignmentRow, MembershipRow, PersonRow
 from router.route import Router
 from tests.builders import NOON, a_classified
 from tests.router.policies import a_policy

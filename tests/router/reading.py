@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from earshot.db import Sessions
-from earshot.lifecycle import OPEN
-from earshot.tables import BacklogRow, EventRow, ItemRow, Table
+from earshot.database.db import Sessions
+from earshot.database.tables import BacklogRow, EventRow, ItemRow, Table
+from earshot.items.lifecycle import OPEN
 
 TIMES_OF_STORING = {"stored_at", "created_at", "changed_at", "at", "seq", "ended_at"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from earshot.db import Sessions
+from earshot.database.db import Sessions
 from earshot.domain import Classification, Classified
 from router.route import Router
 from tests.builders import NOON, a_classification, a_label

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import ARRAY, String, delete, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from earshot.db import Sessions
-from earshot.tables import EventRow, ItemRow
+from earshot.database.db import Sessions
+from earshot.database.tables import EventRow, ItemRow
 from router.bulk import insert_rows
 from router.copy_text import texts_of
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from earshot.db import Sessions
-from earshot.log import Log
-from earshot.memory_log import MemoryLog
-from earshot.sqlite_log import SqliteLog
-from earshot.tables import DeadLetterRow
+from earshot.database.db import Sessions
+from earshot.database.tables import DeadLetterRow
+from earshot.log.contract import Log
+from earshot.log.memory import MemoryLog
+from earshot.log.sqlite.log import SqliteLog
 from router.bury import GROUP, bury_step
 from tests.builders import NOON
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from earshot import assignments
-from earshot.assignments import Full, Offered
-from earshot.db import Sessions
+from earshot.database.db import Sessions
+from earshot.database.tables import AssignmentRow, EventRow, ItemRow
 from earshot.domain import ItemState
-from earshot.lifecycle import Stale
-from earshot.tables import AssignmentRow, EventRow, ItemRow
+from earshot.items import assignments
+from earshot.items.assignments import Full, Offered
+from earshot.items.lifecycle import Stale
 from tests.builders import NOON
 from tests.router.people import current, hire, member, queue_items
 from tests.router.reading import backlog, counted, the_item

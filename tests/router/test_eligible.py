@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from earshot.db import Sessions
+from earshot.database.db import Sessions
+from earshot.database.tables import ItemRow
 from earshot.domain import ItemState
-from earshot.tables import ItemRow
 from router import situation
 from router.eligible import PROFILES, takeable, unservable
 from router.escalation import UNSERVED_AFTER, Escalations

@@ -10,11 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from earshot.assignments import give
-from earshot.db import Sessions
-from earshot.domain import Classification, Classified, ItemState, Op
-from earshot.lifecycle import OPEN, Change, move
-from earshot.tables import (
+from earshot.database.db import Sessions
+from earshot.database.tables import (
     FLAG_HISTORY,
     ClockRow,
     EventRow,
@@ -23,6 +20,9 @@ from earshot.tables import (
     ResponseRow,
     VolumeRow,
 )
+from earshot.domain import Classification, Classified, ItemState, Op
+from earshot.items.assignments import give
+from earshot.items.lifecycle import OPEN, Change, move
 from router import history, sweep
 from router.history import OLD
 from router.numbering import item_numbers

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 from earshot.domain import Intent
-from earshot.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 from earshot.yaml_source import OperatorError
 from router.facts import item_facts
 from router.policy import Do, decide_intake

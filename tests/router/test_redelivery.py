@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select
 
-from earshot import db
-from earshot.db import Sessions
-from earshot.domain import TOMBSTONE, Classified, Op
-from earshot.tables import (
+from earshot.database import db
+from earshot.database.db import Sessions
+from earshot.database.tables import (
     FLAG_HISTORY,
     ClockRow,
     EventRow,
@@ -24,6 +23,7 @@ from earshot.tables import (
     Table,
     VolumeRow,
 )
+from earshot.domain import TOMBSTONE, Classified, Op
 from tests.builders import NOON, a_classified
 from tests.router.reading import all_rows, backlog, counted
 from tests.router.streams import MINUTE, OUTAGE, OWN, QUESTION, REMARK, UNSURE, routed

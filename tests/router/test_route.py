@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select
 
-from earshot.db import Sessions
-from earshot.domain import TOMBSTONE, Classification, Classified, ItemState, Op
-from earshot.tables import (
+from earshot.database.db import Sessions
+from earshot.database.tables import (
     BacklogRow,
     ClockRow,
     EventRow,
@@ -21,7 +20,8 @@ from earshot.tables import (
     RevisionRow,
     VolumeRow,
 )
-from earshot.topics import Malformed
+from earshot.domain import TOMBSTONE, Classification, Classified, ItemState, Op
+from earshot.log.topics import Malformed
 from tests.builders import NOON, a_classified
 from tests.router.reading import all_rows, backlog, counted, kinds, the_item
 from tests.router.streams import MINUTE, OUTAGE, OWN, POLICY, QUESTION, REMARK, UNSURE, routed

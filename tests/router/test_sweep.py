@@ -13,16 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from earshot import assignments, lifecycle, rollups
-from earshot.db import Sessions
-from earshot.domain import ItemState
-from earshot.holding import HELD
-from earshot.lifecycle import Change
-from earshot.log import Log
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.settings import Retention
-from earshot.tables import (
+from earshot.database.db import Sessions
+from earshot.database.tables import (
     AssignmentRow,
     BacklogRow,
     DeadLetterRow,
@@ -30,7 +22,15 @@ from earshot.tables import (
     ItemRow,
     SourceHealthRow,
 )
-from earshot.topics import MENTIONS, TOPICS
+from earshot.domain import ItemState
+from earshot.items import assignments, lifecycle, rollups
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Change
+from earshot.log.contract import Log
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import MENTIONS, TOPICS
+from earshot.runtime.metrics import Metrics
+from earshot.settings import Retention
 from operations.retention import clock_watch
 from operations.retention.clock_watch import ClockWatch
 from operations.retention.purger import Purger

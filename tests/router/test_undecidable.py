@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from earshot import dead_letters
-from earshot.db import Sessions
+from earshot.database.db import Sessions
+from earshot.database.tables import DeadLetterRow, ItemRow
 from earshot.domain import Classified
-from earshot.memory_log import MemoryLog
-from earshot.metrics import Metrics
-from earshot.stage import Stage
-from earshot.tables import DeadLetterRow, ItemRow
-from earshot.telemetry import Probe
-from earshot.topics import CLASSIFIED, TOPICS, Malformed
+from earshot.log import dead_letters
+from earshot.log.memory import MemoryLog
+from earshot.log.topics import CLASSIFIED, TOPICS, Malformed
+from earshot.runtime.metrics import Metrics
+from earshot.runtime.stage import Stage
+from earshot.runtime.telemetry import Probe
 from router import bury
 from router.policy import Policy
 from router.route import Router

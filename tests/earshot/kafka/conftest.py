@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from earshot.kafka.log import KafkaLog
+from earshot.log.kafka.log import KafkaLog
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import threading
 
 from kafka.errors import UnknownBrokerIdError
 
-from earshot.kafka.log import KafkaLog
-from earshot.log import PublishFailed
-from earshot.telemetry import set_up_logging
+from earshot.log.contract import PublishFailed
+from earshot.log.kafka.log import KafkaLog
+from earshot.runtime.telemetry import set_up_logging
 
 
 def main(bootstrap: str, topic: str, how: str) -> None:

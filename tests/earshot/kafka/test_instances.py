@@ -8,9 +8,9 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.structs import MemberState
 
-from earshot.kafka.consumer import KafkaLogConsumer
-from earshot.kafka.log import KafkaLog
-from earshot.log import LogError, Record
+from earshot.log.contract import LogError, Record
+from earshot.log.kafka.consumer import KafkaLogConsumer
+from earshot.log.kafka.log import KafkaLog
 from tests.earshot.log_members import Worker, by_key, new_topic, numbered, poll_together, publish
 from tests.system import wait_until
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 import pytest
 from kafka import KafkaAdminClient
 
-from earshot.kafka.log import KafkaLog
-from earshot.log import LogError, Producer, PublishFailed
+from earshot.log.contract import LogError, Producer, PublishFailed
+from earshot.log.kafka.log import KafkaLog
 from tests.earshot.log_members import Sent, by_key, numbered, work_off
 from tests.services import kafka
 from tests.services.ports import free_ports

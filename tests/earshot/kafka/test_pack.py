@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot.kafka.pack import HEADER, Message, count, offset_of, pack, place_of, unpack
+from earshot.log.kafka.pack import HEADER, Message, count, offset_of, pack, place_of, unpack
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 MESSAGE = st.tuples(

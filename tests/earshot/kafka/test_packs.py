@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from earshot.kafka.browse import COUNTED_RECORDS
-from earshot.kafka.log import KafkaLog
-from earshot.kafka.pack import HEADER, PACK_BYTES, PACK_MESSAGES
-from earshot.log import Record
+from earshot.log.contract import Record
+from earshot.log.kafka.browse import COUNTED_RECORDS
+from earshot.log.kafka.log import KafkaLog
+from earshot.log.kafka.pack import HEADER, PACK_BYTES, PACK_MESSAGES
 from tests.earshot.log_members import Worker, by_key, new_topic, numbered, publish, work_off
 
 pytestmark = pytest.mark.services

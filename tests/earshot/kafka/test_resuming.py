@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from earshot.kafka.consumer import KafkaLogConsumer
-from earshot.kafka.log import KafkaLog
-from earshot.log import LogError
+from earshot.log.contract import LogError
+from earshot.log.kafka.consumer import KafkaLogConsumer
+from earshot.log.kafka.log import KafkaLog
 from tests.earshot.log_members import new_topic, numbered, publish
 
 pytestmark = pytest.mark.services

@@ -10,8 +10,8 @@ import uuid
 
 import pytest
 
-from earshot.kafka.log import KafkaLog
-from earshot.kafka.watchdog import EXIT_CODE, Watchdog
+from earshot.log.kafka.log import KafkaLog
+from earshot.log.kafka.watchdog import EXIT_CODE, Watchdog
 
 
 @pytest.mark.services

@@ -1,0 +1,1 @@
+"""The log: topics of keyed records, consumer groups and offsets, on Kafka, SQLite or in memory."""

@@ -1,0 +1,84 @@
+"""Many messages in one record of Kafka, and the offsets that they have for us.
+
+A pack is a record with the header `earshot-pack`, its text `1/COUNT`, and as its value the
+MessagePack array of its messages, each `[key, value, headers or nil]`. A record without that
+header is one message as it stands, so that other programs may read and write the topic too.
+
+The log's offset of a message is Kafka's offset of its record times 1024 plus the message's
+place in it: unique and ascending within a partition, and 64 bits hold it for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from earshot.log.contract import Record
+
+Message = tuple[bytes, bytes, dict[str, str] | None]
+"""Key, value and headers (None: there are none)."""
+
+HEADER = "earshot-pack"
+
+PACK_MESSAGES = 64
+"""A pack of this many messages is full: twice as many save no more than a tenth of a µs each."""
+
+PACK_BYTES = 128 * 1024
+"""A pack is full before it exceeds this. A message that is larger by itself travels alone."""
+
+_PLACES = 1024
+_FORMAT = b"1"
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Message])
+
+
+def pack(messages: Sequence[Message]) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Value and headers of the record that holds these messages, in their order."""
+    return _encoder.encode(messages), [(HEADER, b"%s/%d" % (_FORMAT, len(messages)))]
+
+
+def offset_of(kafka_offset: int, place: int = 0) -> int:
+    """The log's offset of the message at `place` in Kafka's record at `kafka_offset`."""
+    return kafka_offset * _PLACES + place
+
+
+def place_of(offset: int) -> tuple[int, int]:
+    """Kafka's offset, and the place in its record, of the log's `offset`."""
+    return divmod(offset, _PLACES)
+
+
+def count(headers: Sequence[tuple[str, bytes | None]]) -> int:
+    """How many messages a record with these headers holds: 1 unless it says that it is a pack."""
+    for name, value in headers:
+        if name == HEADER and value:
+            kind, _, number = value.partition(b"/")
+            if kind == _FORMAT and number.isdigit() and len(number) <= len(str(_PLACES)):
+                return min(int(number), _PLACES)
+    return 1
+
+
+def unpack(raw: Any) -> list[Record]:
+    """The messages of one record of Kafka, at least one, each with the log's offset.
+
+    What calls itself a pack and is none is one message, as it stands: whoever decodes its
+    value will refuse it.
+    """
+    start = offset_of(raw.offset)
+    topic, partition = raw.topic, raw.partition
+    if raw.headers and any(name == HEADER for name, _ in raw.headers):
+        try:
+            messages = _decoder.decode(raw.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            messages = []
+        if 0 < len(messages) <= _PLACES:
+            return [
+                Record(topic, partition, offset, key, value, headers or {})
+                for offset, (key, value, headers) in enumerate(messages, start)
+            ]
+    return [Record(topic, partition, start, raw.key or b"", raw.value or b"", _texts(raw.headers))]
+
+
+def _texts(headers: Sequence[tuple[str, bytes | None]]) -> Mapping[str, str]:
+    return {name: (value or b"").decode(errors="replace") for name, value in headers}

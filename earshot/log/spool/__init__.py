@@ -1,0 +1,1 @@
+"""What the log can't take now, kept on this machine's disk until it can."""

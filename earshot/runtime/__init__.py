@@ -1,0 +1,1 @@
+"""What a running role needs: its loop, metrics, probes, log output and connections."""

@@ -1,0 +1,1 @@
+"""Platform credentials at rest: sealed, under keys that stand elsewhere."""
