@@ -22,9 +22,9 @@ import click
 
 from classifier.classify import classified
 from classifier.load import load_judge
-from collectors.simulated.config import SimulatorConfig
-from collectors.simulator import Simulator
-from collectors.source import Cursor, Post
+from collectors.contract.source import Cursor, Post
+from collectors.platforms.simulator.config import SimulatorConfig
+from collectors.platforms.simulator.source import Simulator
 from earshot import brand
 from earshot.log.topics import CLASSIFIED, MENTIONS
 from tests.builders import a_mention

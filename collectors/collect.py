@@ -20,10 +20,12 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
-from collectors import allowance, cursors
-from collectors.addressed import IN_THREAD, is_addressed
-from collectors.bounds import clean_id, clean_reason, sound
-from collectors.health import (
+from collectors.contract import rate_limits
+from collectors.contract.source import Batch, Gap, PlatformError, Post, Rejected, Source
+from collectors.contract.transport import MISREAD
+from collectors.contract.validation import clean_id, clean_reason, sound
+from collectors.intake import cursors
+from collectors.intake.health import (
     HEALTH_EVERY_S,
     LOOK_AGAIN,
     PartState,
@@ -34,10 +36,9 @@ from collectors.health import (
     polled,
     rest_s,
 )
-from collectors.matching import Matcher
-from collectors.receipts import Receipt, headers_of, known_threads, write_receipts
-from collectors.source import Batch, Gap, PlatformError, Post, Rejected, Source
-from collectors.transport import MISREAD
+from collectors.intake.receipts import Receipt, headers_of, known_threads, write_receipts
+from collectors.matching.addressed import IN_THREAD, is_addressed
+from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
 from earshot.items.lifecycle import record
@@ -80,7 +81,7 @@ class Collector:
         self._well(self.clock())
         for name in ("source_errors", "source_gaps", "posts_rejected"):
             self.metrics.add(name, 0, of=self.name)
-        allowance.tell(self.metrics, self.source, self.name, self.clock())
+        rate_limits.tell(self.metrics, self.source, self.name, self.clock())
 
     def step(self) -> datetime:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
@@ -91,7 +92,7 @@ class Collector:
         for part, state in self.parts.items():
             if not rest_s([state], self.monotonic()):
                 self._poll(part, state)
-                allowance.tell(self.metrics, self.source, self.name, self.clock())
+                rate_limits.tell(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
         return min(state.due_at or now for state in self.parts.values())
 

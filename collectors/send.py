@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collectors import allowance, endings, outbox, verdicts
-from collectors.outbox import Claim
-from collectors.source import PlatformError, Responder, Sent, Thread
-from collectors.verdicts import Confirmed, Fail, Look, Queue, Stands, Stop
+from collectors.contract import rate_limits
+from collectors.contract.source import PlatformError, Responder, Sent, Thread
+from collectors.delivery import delivery_outcome, outbox, send_rules
+from collectors.delivery.outbox import Claim
+from collectors.delivery.send_rules import Confirmed, Fail, Look, Queue, Stands, Stop
 from earshot.database.db import Sessions, readers_of
 from earshot.domain import ReplyState
 from earshot.runtime.crash_points import passed
@@ -59,7 +60,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         for source, responder in self.responders.items():
-            allowance.tell(self.metrics, responder, source, self.clock())
+            rate_limits.tell(self.metrics, responder, source, self.clock())
             for name in REPLY_COUNTERS:
                 self.metrics.add(name, 0, of=source)
 
@@ -95,7 +96,7 @@ class Sender:
             self._attempt(held, responder)
         else:
             self._look(held, responder)
-        allowance.tell(self.metrics, responder, held.source, self.clock())
+        rate_limits.tell(self.metrics, responder, held.source, self.clock())
         self.reply_done()
         return True
 
@@ -110,7 +111,7 @@ class Sender:
         passed("send.read")
         with readers_of(self.sessions).begin() as session:
             context = outbox.context_of(session, held)
-        verdict = verdicts.before_sending(
+        verdict = send_rules.before_sending(
             held.answer, thread, context, forced=held.forced, attempts=held.attempts
         )
         match verdict:
@@ -120,7 +121,7 @@ class Sender:
             case Stop(reason=reason):
                 self._fail(held, reason)
                 return
-            case verdicts.Proceed():
+            case send_rules.Proceed():
                 pass
         if held.lease_until - self.clock() < timedelta(seconds=CALL_S):
             # we were held up; an attempt now might overlap with the next owner's
@@ -129,7 +130,7 @@ class Sender:
         outcome = responder.send(held.answer)
         passed("send.called")
         now = self.clock()
-        result = verdicts.after_attempt(
+        result = send_rules.after_attempt(
             outcome,
             attempts=held.attempts + 1,
             now=now,
@@ -154,7 +155,7 @@ class Sender:
 
     def _not_attempted(self, held: Claim, error: PlatformError) -> None:
         """The thread could not be read before sending: nothing was posted by this claim."""
-        if error.permanent or held.attempts + 1 >= verdicts.ATTEMPTS:
+        if error.permanent or held.attempts + 1 >= send_rules.ATTEMPTS:
             self._fail(held, str(error))
             return
         rest = error.retry_after_s or min(300.0, 2.0 ** (held.attempts + 1))
@@ -172,12 +173,12 @@ class Sender:
         try:
             thread: Thread = responder.read(held.answer)
         except PlatformError as error:
-            verdict: Confirmed | Queue | Look | Fail = verdicts.after_unreadable(
+            verdict: Confirmed | Queue | Look | Fail = send_rules.after_unreadable(
                 str(error), failures=held.unreadable, now=now, retry_after_s=error.retry_after_s
             )
             looked, unreadable = held.looked, held.unreadable + 1
         else:
-            verdict = verdicts.after_reading(
+            verdict = send_rules.after_reading(
                 held.answer,
                 held.native_id,
                 thread,
@@ -205,7 +206,9 @@ class Sender:
         seen = verdict.seen
         self.metrics.add("replies_confirmed", of=held.source)
         with self.sessions.begin() as session:
-            endings.confirmed(session, held, seen.native_id, seen.url, seen.at, self.clock())
+            delivery_outcome.confirmed(
+                session, held, seen.native_id, seen.url, seen.at, self.clock()
+            )
             passed("look.confirming")
         passed("look.confirmed")
 
@@ -227,7 +230,7 @@ class Sender:
         logger.warning("reply needs a person", extra={"reply": held.id, "reason": reason})
         self.metrics.add("replies_failed", of=held.source)
         with self.sessions.begin() as session:
-            endings.failed(session, held, reason, self.clock())
+            delivery_outcome.failed(session, held, reason, self.clock())
 
 
 def run(

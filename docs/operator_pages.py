@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from collectors.config import SourceConfig
-from collectors.platforms import PLATFORMS
+from collectors.contract.config import SourceConfig
+from collectors.platforms.registry import PLATFORMS
 from docs.shapes import Key, keys_of
 from earshot.brand import Brand
 from earshot.settings import Settings

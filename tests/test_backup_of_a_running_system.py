@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from collectors.matching import compile_queries
-from collectors.simulator import Simulator, SimulatorConfig
+from collectors.matching.matching import compile_queries
+from collectors.platforms.simulator.source import Simulator, SimulatorConfig
 from earshot import brand as brands
 from earshot.database import db
 from earshot.database.tables import EventRow, ItemRow, MentionRow, ReplyRow

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from collectors.source import Post
+from collectors.contract.source import Post
 from earshot.database import db
 from earshot.database.tables import ItemRow
 from earshot.domain import Author, ItemState

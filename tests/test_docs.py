@@ -13,7 +13,7 @@ import click
 import msgspec
 import pytest
 
-from collectors.platforms import PLATFORMS
+from collectors.platforms.registry import PLATFORMS
 from docs import generate, operator_pages
 from docs.shapes import keys_of
 from docs.system_pages import walk

@@ -15,15 +15,15 @@ from sqlalchemy import select
 
 from classifier.classify import classified
 from classifier.load import RULES, load_judge
-from collectors.bluesky import BlueskySource
-from collectors.bluesky_client import BlueskyConfig
 from collectors.collect import Collector
-from collectors.matching import compile_queries
-from collectors.reddit import RedditSource
-from collectors.reddit_client import RedditConfig
-from collectors.source import Source
-from collectors.x import XSource
-from collectors.x_client import XConfig
+from collectors.contract.source import Source
+from collectors.matching.matching import compile_queries
+from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.source import BlueskySource
+from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.source import XSource
 from earshot.brand import Brand, TopicText
 from earshot.database import db
 from earshot.database.db import Sessions

@@ -60,7 +60,7 @@ def restore(settings: Settings, source: Path, force: bool) -> None:  # noqa: FBT
     Replies that may have been sent since the backup was taken are looked for on the platform
     before anything is sent.
     """
-    from collectors.after_restore import doubt_replies
+    from collectors.delivery.after_restore import doubt_replies
 
     def settle(session: Session, taken: Manifest, now: datetime) -> int:
         return doubt_replies(session, taken.taken_at, now)

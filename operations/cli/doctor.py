@@ -191,7 +191,7 @@ def _log(settings: Settings, *, stopped: bool) -> Iterator[Finding]:
 
 
 def _access(built: Built) -> Finding:
-    from collectors.source import PlatformError
+    from collectors.contract.source import PlatformError
 
     subject = f"credentials of {built.name}"
     try:

@@ -31,7 +31,7 @@ def _words(error: Exception, settings: Settings | None) -> str | None:
     """
     from sqlalchemy.exc import DBAPIError
 
-    from collectors.source import PlatformError
+    from collectors.contract.source import PlatformError
     from earshot.database import db
     from earshot.log.contract import LogError
     from earshot.runtime.stage import TooManyDead

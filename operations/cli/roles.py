@@ -90,8 +90,8 @@ def load_brands(settings: Settings) -> Mapping[str, Brand]:
 @role("collect")
 def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
     """Collect mentions from the sources NAMES, or from all."""
-    from collectors import turns
     from collectors.collect import Collector
+    from collectors.intake import turns
 
     brands = load_brands(settings)
     chosen = _chosen(settings, names)

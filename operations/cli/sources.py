@@ -14,10 +14,10 @@ from earshot.settings import Settings, SettingsError, SourceEntry
 from earshot.yaml_source import OperatorError
 
 if TYPE_CHECKING:
-    from collectors.config import SourceConfig
-    from collectors.matching import Matcher
-    from collectors.platforms import Platform
-    from collectors.source import Responder, Source
+    from collectors.contract.config import SourceConfig
+    from collectors.contract.source import Responder, Source
+    from collectors.matching.matching import Matcher
+    from collectors.platforms.registry import Platform
 
 DEMO_SOURCE = "world"
 
@@ -54,8 +54,8 @@ def entries(settings: Settings) -> tuple[SourceEntry, ...]:
 
 def build_matcher(brand: Brand) -> Matcher:
     """The brand's queries, compiled. Raises OperatorError that names brand, query and column."""
-    from collectors.matching import compile_queries
-    from collectors.query import BadQuery
+    from collectors.matching.matching import compile_queries
+    from collectors.matching.query import BadQuery
 
     try:
         return compile_queries(brand.queries)
@@ -111,7 +111,7 @@ def _revealed(
 
 def build_sources(settings: Settings) -> dict[str, Built]:
     """Every source by name. Raises SettingsError that names source and key, CredentialError."""
-    from collectors.platforms import PLATFORMS
+    from collectors.platforms.registry import PLATFORMS
 
     credentials = StoredCredentials(settings)
 

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.bluesky import BlueskyResponder
-from collectors.bluesky_client import BlueskyConfig
-from collectors.reddit import RedditResponder
-from collectors.reddit_client import RedditConfig
-from collectors.source import Answer, Responder
-from collectors.x import XResponder
-from collectors.x_client import XConfig
+from collectors.contract.source import Answer, Responder
+from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.source import BlueskyResponder
+from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.source import RedditResponder
+from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.source import XResponder
 from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
 from tests.platforms.reddit_server import ACCOUNT, RedditServer
 from tests.platforms.x_server import HANDLE as X_HANDLE

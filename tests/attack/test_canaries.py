@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from collectors.platforms import PLATFORMS
-from collectors.source import Answer, PlatformError
+from collectors.contract.source import Answer, PlatformError
+from collectors.platforms.registry import PLATFORMS
 from earshot.database import schema
 from earshot.runtime import connect
 from earshot.runtime.metrics import Metrics

@@ -20,15 +20,15 @@ import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from collectors import transport
-from collectors.bluesky import BlueskyResponder, BlueskySource
-from collectors.bluesky_client import BlueskyConfig
-from collectors.reddit import RedditResponder, RedditSource
-from collectors.reddit_client import RedditConfig
-from collectors.source import Answer, PlatformError, Refused, Unknown
-from collectors.transport import OversizedAnswer, PlatformSession
-from collectors.x import XResponder, XSource
-from collectors.x_client import XConfig
+from collectors.contract import transport
+from collectors.contract.source import Answer, PlatformError, Refused, Unknown
+from collectors.contract.transport import OversizedAnswer, PlatformSession
+from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.source import BlueskyResponder, BlueskySource
+from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.source import RedditResponder, RedditSource
+from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.source import XResponder, XSource
 from tests.platforms.bluesky_server import HANDLE, PASSWORD, BlueskyServer
 from tests.platforms.loopback import Loopback, Mishap, Reply, Request
 from tests.platforms.reddit_server import ACCOUNT, RedditServer

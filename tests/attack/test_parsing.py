@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from classifier.bundle import DEFAULT_MODEL, BadBundle, load
 from classifier.text import normalise
-from collectors.query import BadQuery, parse
-from collectors.verdicts import same_text
+from collectors.delivery.send_rules import same_text
+from collectors.matching.query import BadQuery, parse
 from dashboard.filters import parse as parse_filter
 from dashboard.spreadsheet import ACTIVE, cell, lines
 from earshot import yaml_source

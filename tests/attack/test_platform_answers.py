@@ -11,11 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.bluesky_posts import BadFrame, read_event
-from collectors.bounds import EARLIEST, ID_LIMIT, flaw, sound
-from collectors.reddit import RedditSource
-from collectors.reddit_client import RedditConfig
-from collectors.source import (
+from collectors.contract.source import (
     Answer,
     Batch,
     PlatformError,
@@ -28,8 +24,12 @@ from collectors.source import (
     Thread,
     Unknown,
 )
-from collectors.x import XSource
-from collectors.x_client import XConfig
+from collectors.contract.validation import EARLIEST, ID_LIMIT, flaw, sound
+from collectors.platforms.bluesky.posts import BadFrame, read_event
+from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.source import XSource
 from earshot.domain import Mention
 from earshot.log.topics import MENTIONS
 from tests.attack.answerers import ANSWERERS, READS

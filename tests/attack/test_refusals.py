@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collectors.source import Answer, PlatformError, Refused, Responder, Unknown
+from collectors.contract.source import Answer, PlatformError, Refused, Responder, Unknown
 from tests.attack.answerers import READS, bluesky_responder, reddit_responder, x_responder
 from tests.platforms.bluesky_server import BlueskyServer
 from tests.platforms.loopback import Mishap, Reply

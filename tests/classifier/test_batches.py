@@ -12,8 +12,8 @@ from classifier import memory
 from classifier.bundle import Bundle
 from classifier.judge import TASKS, Judge
 from classifier.topics import Topic, prototypes
-from collectors.simulated.config import SimulatorConfig
-from collectors.simulator import Simulator
+from collectors.platforms.simulator.config import SimulatorConfig
+from collectors.platforms.simulator.source import Simulator
 from earshot.domain import Classification, Label, Mention
 from tests.builders import a_mention, an_author
 from tests.classifier.reference import Reference

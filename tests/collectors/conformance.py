@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from collectors.source import Batch, Gap, PlatformError, Post, Source
+from collectors.contract.source import Batch, Gap, PlatformError, Post, Source
 
 _TRIES = 400
 

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from collectors.bounds import utc_now
 from collectors.collect import Collector
-from collectors.matching import compile_queries
-from collectors.source import Source
+from collectors.contract.source import Source
+from collectors.contract.validation import utc_now
+from collectors.matching.matching import compile_queries
 from earshot.database import db
 from earshot.database.tables import SourceHealthRow
 from earshot.log.memory import MemoryLog

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from collectors.contract.source import Answer, Outcome, Responder, Thread
 from collectors.send import Sender
-from collectors.source import Answer, Outcome, Responder, Thread
 from earshot.database import db
 from earshot.database.tables import ReplyRow
 from earshot.domain import ItemState, ReplyState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from collectors.source import (
+from collectors.contract.source import (
     Answer,
     Outcome,
     PlatformError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.addressed import IN_THREAD, is_addressed
-from collectors.matching import compile_queries
+from collectors.matching.addressed import IN_THREAD, is_addressed
+from collectors.matching.matching import compile_queries
 from tests.collectors.test_collect import a_post
 
 MATCHER = compile_queries({"name": "acme OR @acmehelp"})

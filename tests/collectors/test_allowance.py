@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from collectors.allowance import Allowance, Allowances, read, tell
-from collectors.bluesky import BlueskyResponder
-from collectors.bounds import utc_now
 from collectors.collect import Collector
-from collectors.matching import compile_queries
-from collectors.reddit import RedditSource
-from collectors.source import Source
-from collectors.x import XResponder, XSource
+from collectors.contract.rate_limits import Allowance, Allowances, read, tell
+from collectors.contract.source import Source
+from collectors.contract.validation import utc_now
+from collectors.matching.matching import compile_queries
+from collectors.platforms.bluesky.source import BlueskyResponder
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.x.source import XResponder, XSource
 from earshot.database import db
 from earshot.log.memory import MemoryLog
 from earshot.log.topics import MENTIONS

@@ -12,10 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.bluesky import BlueskyResponder, BlueskySource
-from collectors.bluesky_client import BlueskyConfig
-from collectors.bluesky_posts import record_key, reply_record
-from collectors.source import (
+from collectors.contract.source import (
     Answer,
     Batch,
     Cursor,
@@ -25,6 +22,9 @@ from collectors.source import (
     Sent,
     Unknown,
 )
+from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.posts import record_key, reply_record
+from collectors.platforms.bluesky.source import BlueskyResponder, BlueskySource
 from earshot.domain import TOMBSTONE, Op
 from tests.builders import ManualClock
 from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from collectors.bluesky import BlueskySource
-from collectors.bounds import utc_now
 from collectors.collect import Collector
-from collectors.matching import compile_queries
-from collectors.reddit import RedditResponder, RedditSource
-from collectors.source import Source
-from collectors.x import XResponder, XSource
+from collectors.contract.source import Source
+from collectors.contract.validation import utc_now
+from collectors.matching.matching import compile_queries
+from collectors.platforms.bluesky.source import BlueskySource
+from collectors.platforms.reddit.source import RedditResponder, RedditSource
+from collectors.platforms.x.source import XResponder, XSource
 from earshot.database import db
 from earshot.database.tables import SourceHealthRow
 from earshot.domain import ReplyState

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collectors.bounds import (
+from collectors.contract.source import Post
+from collectors.contract.validation import (
     EARLIEST,
     NAME_LIMIT,
     clean_name,
@@ -20,7 +21,6 @@ from collectors.bounds import (
     plain,
     utc_time,
 )
-from collectors.source import Post
 from earshot.domain import TEXT_LIMIT, Author
 from tests.builders import NOON, an_author
 

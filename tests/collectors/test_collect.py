@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from collectors.addressed import IN_THREAD
 from collectors.collect import BACKOFF_S, OWN, Collector
-from collectors.matching import compile_queries
-from collectors.receipts import Receipt, write_receipts
-from collectors.recorded import RecordedConfig, RecordedSource
-from collectors.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
+from collectors.contract.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
+from collectors.intake.receipts import Receipt, write_receipts
+from collectors.matching.addressed import IN_THREAD
+from collectors.matching.matching import compile_queries
+from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
 from earshot.database import db
 from earshot.database.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op

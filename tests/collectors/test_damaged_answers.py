@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import reddit_posts, x_posts
-from collectors.bluesky_posts import BadFrame, read_event
-from collectors.bounds import sound
-from collectors.resume import Row
-from collectors.source import Batch, Post, Rejected
+from collectors.contract.resume import Row
+from collectors.contract.source import Batch, Post, Rejected
+from collectors.contract.validation import sound
+from collectors.platforms.bluesky.posts import BadFrame, read_event
+from collectors.platforms.reddit import posts as reddit_posts
+from collectors.platforms.x import posts as x_posts
 from tests.builders import NOON
 from tests.collectors.damage import JSON, NO_HURRY, damaged
 

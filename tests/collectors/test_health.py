@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.health import HISTORY_SHARE, PartState, health_of, is_paused
+from collectors.intake.health import HISTORY_SHARE, PartState, health_of, is_paused
 from earshot.log.spool.spooling import Backlog
 from tests.builders import NOON
 

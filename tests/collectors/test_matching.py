@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collectors.leaves import FEW, Index
-from collectors.matching import Match, Matcher, compile_queries
-from collectors.query import BadQuery, Words, normalise, parse, tokens_of
-from collectors.source import Post
+from collectors.contract.source import Post
+from collectors.matching.matching import Match, Matcher, compile_queries
+from collectors.matching.query import BadQuery, Words, normalise, parse, tokens_of
+from collectors.matching.terms import FEW, Index
 from tests.builders import NOON, an_author
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from collectors import outbox
+from collectors.delivery import outbox
 from earshot.database import db
 from tests.builders import NOON
 from tests.rows import database

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.platforms import PLATFORMS
+from collectors.platforms.registry import PLATFORMS
 
 X = {"account": "acme", "account_id": "1", "bearer_token": "b"}
 KEYS = {

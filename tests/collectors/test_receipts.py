@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
-from collectors.receipts import Receipt, known_threads, write_receipts
+from collectors.intake.receipts import Receipt, known_threads, write_receipts
 from earshot.database import db
 from earshot.database.tables import ReceiptRow
 from tests.builders import NOON

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.recorded import RecordedConfig, RecordedSource
-from collectors.source import Batch, Cursor, PlatformError, Post
+from collectors.contract.source import Batch, Cursor, PlatformError, Post
+from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
 from tests.builders import NOON, an_author
 
 

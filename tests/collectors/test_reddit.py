@@ -11,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from collectors.bounds import utc_now
-from collectors.reddit import RedditResponder, RedditSource
-from collectors.reddit_client import RedditConfig
-from collectors.source import (
+from collectors.contract.source import (
     Answer,
     Batch,
     Cursor,
@@ -24,7 +21,10 @@ from collectors.source import (
     Sent,
     Unknown,
 )
-from collectors.waits import LONGEST_S
+from collectors.contract.validation import utc_now
+from collectors.contract.waits import LONGEST_S
+from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.source import RedditResponder, RedditSource
 from earshot.domain import TOMBSTONE, Op
 from tests.builders import ManualClock
 from tests.platforms.loopback import Mishap, Reply

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collectors.cursor_state import BadCursor
-from collectors.resume import (
+from collectors.contract.cursor_state import BadCursor
+from collectors.contract.resume import (
     RING,
     Page,
     Place,
@@ -23,7 +23,7 @@ from collectors.resume import (
     compare,
     walk_back,
 )
-from collectors.source import Batch, Cursor, Gap, Limit, Post, Rejected, Source
+from collectors.contract.source import Batch, Cursor, Gap, Limit, Post, Rejected, Source
 from earshot.domain import Op
 from tests.builders import NOON, an_author
 from tests.collectors.conformance import (

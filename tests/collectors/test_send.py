@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 
+from collectors.contract.source import Answer, Post
+from collectors.platforms.simulator.source import Simulator, SimulatorConfig, SimulatorResponder
 from collectors.send import Sender, run
-from collectors.simulator import Simulator, SimulatorConfig, SimulatorResponder
-from collectors.source import Answer, Post
 from earshot.database import db
 from earshot.database.tables import (
     FLAG_HISTORY,

@@ -15,11 +15,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from collectors.simulated.people import TROLL, crowd
-from collectors.simulated.phrases import LANGUAGES, TOPICAL, WANTS_ANSWER, Kind, sentences, topics
-from collectors.simulated.world import BLOCK, SPIKE_FIRST, SPIKE_LENGTH, Said, World
-from collectors.simulator import Simulator, SimulatorConfig, SimulatorResponder
-from collectors.source import Answer, Cursor, Outcome, PlatformError, Post, Refused, Sent, Unknown
+from collectors.contract.source import (
+    Answer,
+    Cursor,
+    Outcome,
+    PlatformError,
+    Post,
+    Refused,
+    Sent,
+    Unknown,
+)
+from collectors.platforms.simulator.people import TROLL, crowd
+from collectors.platforms.simulator.phrases import (
+    LANGUAGES,
+    TOPICAL,
+    WANTS_ANSWER,
+    Kind,
+    sentences,
+    topics,
+)
+from collectors.platforms.simulator.source import Simulator, SimulatorConfig, SimulatorResponder
+from collectors.platforms.simulator.world import BLOCK, SPIKE_FIRST, SPIKE_LENGTH, Said, World
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Op
 from tests.builders import NOON
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from collectors.transport import RelayAdapter, never_sent, retry_after_s
+from collectors.contract.transport import RelayAdapter, never_sent, retry_after_s
 from tests.builders import NOON
 from tests.platforms.loopback import Loopback, Mishap, Reply, Request
 

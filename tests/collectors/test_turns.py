@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from collectors.turns import run
+from collectors.intake.turns import run
 from earshot.log.contract import Log
 from tests.collectors.test_collect import Make, Script, a_post, posts, published
 from tests.collectors.test_collect import clock as clock  # noqa: PLC0414 -- fixtures, by their names

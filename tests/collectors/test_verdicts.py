@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import verdicts
-from collectors.source import Answer, Refused, Seen, Sent, Thread, Unknown
-from collectors.verdicts import (
+from collectors.contract.source import Answer, Refused, Seen, Sent, Thread, Unknown
+from collectors.delivery import send_rules
+from collectors.delivery.send_rules import (
     ATTEMPTS,
     LOOKS,
     READ_ATTEMPTS,
@@ -68,12 +68,12 @@ def thread(*posts: Seen, gone: bool = False) -> Thread:
 def test_an_answer_goes_out_only_when_nothing_stands_against_it(
     *, there: Thread, context: Context, forced: bool, attempts: int, expected: type
 ) -> None:
-    verdict = verdicts.before_sending(ANSWER, there, context, forced=forced, attempts=attempts)
+    verdict = send_rules.before_sending(ANSWER, there, context, forced=forced, attempts=attempts)
     assert type(verdict) is expected
 
 
 def test_the_platforms_own_reason_is_told() -> None:
-    verdict = verdicts.before_sending(
+    verdict = send_rules.before_sending(
         ANSWER, thread(), Context(can_reply=False, reply_bar="archived"), forced=False, attempts=0
     )
     assert verdict == Stop(reason="archived")
@@ -97,7 +97,7 @@ outcomes = st.one_of(
 def test_only_a_documented_refusal_leads_to_another_attempt(
     outcome: Sent | Unknown | Refused, attempts: int, settle_s: float, confirm_s: float
 ) -> None:
-    verdict = verdicts.after_attempt(
+    verdict = send_rules.after_attempt(
         outcome, attempts=attempts, now=NOON, settle_s=settle_s, confirm_after_s=confirm_s
     )
     match outcome:
@@ -114,7 +114,7 @@ def test_only_a_documented_refusal_leads_to_another_attempt(
 
 def test_the_platforms_word_on_when_to_come_back_is_kept() -> None:
     refused = Refused(reason="slow down", permanent=False, retry_after_s=77)
-    verdict = verdicts.after_attempt(refused, attempts=1, now=NOON, settle_s=1, confirm_after_s=1)
+    verdict = send_rules.after_attempt(refused, attempts=1, now=NOON, settle_s=1, confirm_after_s=1)
     assert verdict == Queue(at=NOON + timedelta(seconds=77), reason="slow down")
 
 
@@ -125,7 +125,7 @@ def test_the_platforms_word_on_when_to_come_back_is_kept() -> None:
 def test_what_the_platform_took_is_never_sent_again(
     looked: int, attempts: int, native_id: str, settle_s: float
 ) -> None:
-    verdict = verdicts.after_reading(
+    verdict = send_rules.after_reading(
         ANSWER,
         native_id,
         thread(),
@@ -141,7 +141,7 @@ def test_what_the_platform_took_is_never_sent_again(
 def test_an_unknown_attempt_is_sought_often_enough_before_another(
     looked: int, attempts: int, settle_s: float
 ) -> None:
-    verdict = verdicts.after_reading(
+    verdict = send_rules.after_reading(
         ANSWER, "", thread(), looked=looked, attempts=attempts, now=NOON, settle_s=settle_s
     )
     if looked + 1 < LOOKS:
@@ -169,7 +169,7 @@ def test_an_unknown_attempt_is_sought_often_enough_before_another(
 def test_an_answer_is_recognised_by_its_name_or_by_place_text_and_time(
     *, native_id: str, post: Seen, found: bool
 ) -> None:
-    verdict = verdicts.after_reading(
+    verdict = send_rules.after_reading(
         ANSWER, native_id, thread(post), looked=0, attempts=1, now=NOON, settle_s=1
     )
     assert (verdict == Confirmed(seen=post)) is found
@@ -179,7 +179,7 @@ def test_an_answer_is_recognised_by_its_name_or_by_place_text_and_time(
 def test_an_unreadable_thread_never_leads_to_an_attempt(
     failures: int, retry_after_s: float | None
 ) -> None:
-    verdict = verdicts.after_unreadable(
+    verdict = send_rules.after_unreadable(
         "down", failures=failures, now=NOON, retry_after_s=retry_after_s
     )
     assert isinstance(verdict, Fail if failures + 1 >= READ_ATTEMPTS else Look)
@@ -263,5 +263,5 @@ def test_where_a_link_leads_makes_no_difference(said: list[str], at: int) -> Non
 @given(words, words)
 def test_short_texts_are_the_same_only_with_the_same_letters(a: list[str], b: list[str]) -> None:
     left, right = "".join(a), "".join(b)
-    if min(len(left), len(right)) < verdicts.PREFIX:
+    if min(len(left), len(right)) < send_rules.PREFIX:
         assert same_text(" ".join(a), " ".join(b)) == (left == right)

@@ -10,10 +10,10 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.source import PlatformError, Refused
-from collectors.transport import retry_after_s
-from collectors.verdicts import Queue, after_attempt, after_unreadable
-from collectors.waits import LONGEST_S, bounded_wait_s
+from collectors.contract.source import PlatformError, Refused
+from collectors.contract.transport import retry_after_s
+from collectors.contract.waits import LONGEST_S, bounded_wait_s
+from collectors.delivery.send_rules import Queue, after_attempt, after_unreadable
 from tests.builders import NOON
 from tests.collectors.damage import NO_HURRY
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collectors.source import (
+from collectors.contract.source import (
     Answer,
     Batch,
     Cursor,
@@ -20,10 +20,10 @@ from collectors.source import (
     Source,
     Unknown,
 )
-from collectors.waits import LONGEST_S
-from collectors.x import XResponder, XSource
-from collectors.x_client import XConfig
-from collectors.x_posts import receipt
+from collectors.contract.waits import LONGEST_S
+from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.posts import receipt
+from collectors.platforms.x.source import XResponder, XSource
 from earshot.domain import Op
 from tests.builders import ManualClock
 from tests.platforms.loopback import Mishap, Reply

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from collectors.bluesky import BlueskySource
-from collectors.bluesky_client import BlueskyConfig
-from collectors.bounds import utc_now
-from collectors.recorded import RecordedConfig, RecordedSource
-from collectors.reddit import RedditSource
-from collectors.reddit_client import RedditConfig
-from collectors.source import Post, Source
-from collectors.x import XSource
-from collectors.x_client import XConfig
+from collectors.contract.source import Post, Source
+from collectors.contract.validation import utc_now
+from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.source import BlueskySource
+from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
+from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.source import XSource
 from tests.builders import an_author
 from tests.platforms.bluesky_server import BlueskyServer
 from tests.platforms.loopback import Mishap, Reply

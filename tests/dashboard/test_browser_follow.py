@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select, update
 
-from collectors import endings, outbox
+from collectors.delivery import delivery_outcome, outbox
 from dashboard import corrections, people
 from dashboard.browser_sessions import begin, find
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow, SessionRow
@@ -96,11 +96,13 @@ class Platform:
 
     def confirm(self, held: outbox.Claim) -> None:
         with self._sessions.begin() as session:
-            endings.confirmed(session, held, "p-77", "https://example.org/77", now(), now())
+            delivery_outcome.confirmed(
+                session, held, "p-77", "https://example.org/77", now(), now()
+            )
 
     def fail(self, held: outbox.Claim) -> None:
         with self._sessions.begin() as session:
-            endings.failed(session, held, "the author deleted the post", now())
+            delivery_outcome.failed(session, held, "the author deleted the post", now())
 
 
 def send_from(page: Page, text: str = TEXT) -> None:

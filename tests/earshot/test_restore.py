@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from collectors import outbox
-from collectors.after_restore import doubt_replies
+from collectors.delivery import outbox
+from collectors.delivery.after_restore import doubt_replies
 from earshot.database import db, schema
 from earshot.database.tables import EventRow, ReplyRow
 from earshot.domain import ItemState, ReplyState

@@ -191,7 +191,7 @@ def test_logs_go_to_standard_error_and_libraries_keep_quiet(
     root: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up_logging("collect", style="json", level="debug")
-    logging.getLogger("collectors.x").debug("asked", extra={"posts": 2})
+    logging.getLogger("collectors.platforms.x.source").debug("asked", extra={"posts": 2})
     logging.getLogger("kafka.conn").info("connected")
     out, err = capsys.readouterr()
     assert out == ""

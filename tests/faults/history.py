@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from collectors.addressed import IN_THREAD
+from collectors.matching.addressed import IN_THREAD
 from earshot.database.tables import (
     AssignmentRow,
     BacklogRow,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from collectors.matching import compile_queries
-from collectors.simulated.platform import SimulatedPlatform
-from collectors.simulated.store import SimulatedStore
-from collectors.simulator import Simulator, SimulatorConfig
+from collectors.matching.matching import compile_queries
+from collectors.platforms.simulator.platform import SimulatedPlatform
+from collectors.platforms.simulator.source import Simulator, SimulatorConfig
+from collectors.platforms.simulator.store import SimulatedStore
 from earshot import brand as brands
 from earshot.domain import Op
 from tests.system import ROOT

@@ -13,8 +13,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from collectors.bluesky import BlueskySource
-from collectors.bluesky_client import BlueskyConfig
+from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.source import BlueskySource
 from tests.platforms.bluesky_server import BlueskyServer
 from tests.platforms.lexicon import Lexicons
 

@@ -1,0 +1,1 @@
+"""What a platform gives and gets: the seam between the shells and the platforms."""

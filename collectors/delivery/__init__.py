@@ -1,0 +1,1 @@
+"""What the sending shell decides and keeps: the outbox, its rules and its outcomes."""

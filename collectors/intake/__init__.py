@@ -1,0 +1,1 @@
+"""What the collecting shell keeps: cursors, receipts, health, and whose turn it is."""

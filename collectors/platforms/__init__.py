@@ -1,0 +1,1 @@
+"""One folder a platform, and the registry that names them."""

@@ -1,0 +1,1 @@
+"""Bluesky: Jetstream in, the account's own server out."""

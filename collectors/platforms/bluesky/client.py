@@ -1,0 +1,236 @@
+"""The connections to Bluesky: settings, the stream's websocket, and XRPC to our server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.sync.client import ClientConnection, reconnect
+from websockets.typing import Subprotocol
+
+from collectors.contract.config import SourceConfig
+from collectors.contract.rate_limits import Allowances
+from collectors.contract.source import PlatformError
+from collectors.contract.transport import (
+    CONNECT_TIMEOUT_S,
+    MISREAD,
+    PlatformSession,
+    UsedUp,
+    json_of,
+    retry_after_s,
+)
+from collectors.contract.validation import utc_now
+from collectors.platforms.bluesky.posts import POSTS
+
+_STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
+_STREAM_V1 = "/subscribe"
+_CLOSE_TIMEOUT_S = 0.5
+"""Nothing that is still on its way matters: it is read again behind the cursor."""
+STREAM_LIMIT = 4 << 20
+"""The longest frame taken in, in bytes, once unpacked. Jetstream is asked not to send a longer one:
+we would have to close the connection, and get it again at the next."""
+_TOO_MANY = 429
+_NAME = re.compile(r"[A-Za-z0-9]{1,100}")
+"""A server's name of an error, such as RecordNotFound; anything else there may repeat ours."""
+_SERVER_ERROR = 500
+
+
+class BlueskyConfig(SourceConfig, frozen=True, kw_only=True):
+    """A Jetstream to read, and an account to answer with.
+
+    `endpoint` is the Jetstream instance; `protocol` v1 is for instances that still count in
+    microseconds. `service` is the account's own server (PDS); `password` an app password.
+    Without `identifier` the source reads only.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"password"})
+
+    endpoint: str = "wss://jetstream.us-east.bsky.network"
+    protocol: Literal["v2", "v1"] = "v2"
+    service: str = "https://bsky.social"
+    identifier: str = ""
+    password: str = ""
+    timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.endpoint).scheme not in {"ws", "wss"}:
+            raise ValueError(f"BlueskyConfig.endpoint must be ws:// or wss://, got {self.endpoint}")
+        if urlsplit(self.service).scheme not in {"http", "https"}:
+            raise ValueError(f"BlueskyConfig.service must be http(s), got {self.service}")
+        if bool(self.identifier) != bool(self.password):
+            raise ValueError("BlueskyConfig needs both identifier and password, or neither")
+
+
+class CursorTooOld(Exception):
+    """The stream no longer holds what comes after the cursor."""
+
+
+class _Direct(reconnect):
+    """A connection that takes no redirect: the stream comes from the operator's endpoint."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
+    """A connection that sends every post and account event from `cursor` on.
+
+    Raises CursorTooOld, and PlatformError.
+    """
+    if config.protocol == "v2":
+        path, query = _STREAM, {"collections": [POSTS], "kinds": ["commit", "account"]}
+        subprotocols = [Subprotocol("xrpc.v1.json")]
+    else:
+        path, query = _STREAM_V1, {"wantedCollections": [POSTS]}
+        subprotocols = None
+    query |= {"cursor": [str(cursor)], "maxMessageSizeBytes": [str(STREAM_LIMIT)]}
+    address = f"{config.endpoint.rstrip('/')}{path}?{urlencode(query, doseq=True)}"
+    try:
+        stream = _Direct(
+            address,
+            subprotocols=subprotocols,
+            open_timeout=CONNECT_TIMEOUT_S,
+            close_timeout=_CLOSE_TIMEOUT_S,
+            max_size=STREAM_LIMIT,
+        ).connect()
+    except InvalidStatus as error:
+        if b"CursorTooOld" in (error.response.body or b""):
+            raise CursorTooOld from error
+        status = error.response.status_code
+        raise PlatformError(
+            f"Jetstream {config.endpoint}: refused the connection ({status})",
+            permanent=400 <= status < _SERVER_ERROR and status != _TOO_MANY,  # noqa: PLR2004 - HTTP's client errors
+            retry_after_s=retry_after_s(_each(error.response.headers), utc_now()),
+        ) from error
+    except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as error:
+        raise PlatformError(
+            f"Jetstream {config.endpoint}: no connection ({type(error).__name__})"
+        ) from error
+    stream.pending_legacy_warning = False  # we go without its reconnecting: the cursor is ours
+    return stream
+
+
+def _each(headers: Headers) -> Mapping[str, str]:
+    """By their names in small letters; of a header that was sent twice, the last."""
+    return {name.lower(): value for name, value in headers.raw_items()}
+
+
+class XrpcError(Exception):
+    """The server answered with an error: its status, its name for it, and a wait in seconds."""
+
+    def __init__(self, response: requests.Response, now: datetime) -> None:
+        try:
+            told = str(json_of(response).get("error", ""))
+        except (requests.RequestException, AttributeError):
+            told = ""
+        self.name = told if _NAME.fullmatch(told) else ""
+        self.status = response.status_code
+        self.wait_s = retry_after_s(response.headers, now, "ratelimit-reset")
+        self.busy = self.status >= _SERVER_ERROR or self.status == _TOO_MANY
+        super().__init__(f"{self.status} {self.name}".strip())
+
+
+class SignInFailed(PlatformError):
+    """No session could be opened: nothing was asked, so nothing was posted."""
+
+
+class Pds:
+    """XRPC to the account's own server, signed in when first needed.
+
+    The session is kept, because sign-ins are rationed (300 a day); an expired one is
+    refreshed once per call.
+    """
+
+    def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
+        self._config = config
+        self._now = now
+        self._http = PlatformSession(config.timeout_s, now)
+        self._session: dict[str, Any] = {}
+
+    @property
+    def allowances(self) -> Allowances:
+        return self._http.allowances
+
+    @property
+    def did(self) -> str:
+        """Our own account. Raises SignInFailed."""
+        if not self._session:
+            self._sign_in()
+        return str(self._session["did"])
+
+    def get(self, nsid: str, **params: str | int) -> Any:
+        """A query's answer. Raises XrpcError, SignInFailed, and what requests raises."""
+        return self._call("GET", nsid, params=params)
+
+    def post(self, nsid: str, body: Any) -> Any:
+        """A procedure's answer. Raises as `get` does."""
+        return self._call("POST", nsid, json=body)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _call(self, method: str, nsid: str, **kwargs: Any) -> Any:
+        if not self._session:
+            self._sign_in()
+        try:
+            return self._ask(method, nsid, self._session["accessJwt"], **kwargs)
+        except XrpcError as error:
+            if error.name not in {"ExpiredToken", "InvalidToken"}:
+                raise
+        self._refresh()
+        return self._ask(method, nsid, self._session["accessJwt"], **kwargs)
+
+    def _sign_in(self) -> None:
+        asked = {"identifier": self._config.identifier, "password": self._config.password}
+        try:
+            made = self._ask("POST", "com.atproto.server.createSession", json=asked)
+            self._session = {name: made[name] for name in ("did", "accessJwt", "refreshJwt")}
+        except XrpcError as error:
+            raise SignInFailed(
+                f"signing in to {self._config.service} failed ({error}): check identifier and "
+                "app password",
+                permanent=not error.busy,
+                retry_after_s=error.wait_s,
+            ) from error
+        except UsedUp as error:
+            reason = f"signing in to {self._config.service}: {error}"
+            raise SignInFailed(reason, retry_after_s=error.wait_s) from None
+        except (requests.RequestException, *MISREAD) as error:
+            raise SignInFailed(
+                f"signing in to {self._config.service} got no answer ({type(error).__name__})"
+            ) from error
+
+    def _refresh(self) -> None:
+        try:
+            nsid = "com.atproto.server.refreshSession"
+            made = self._ask("POST", nsid, self._session["refreshJwt"])
+            self._session |= {name: made[name] for name in ("accessJwt", "refreshJwt")}
+        except UsedUp:
+            raise
+        except XrpcError as error:
+            if error.busy:  # the session is still good, and sign-ins are rationed
+                reason = f"{self._config.service} gave no fresh token ({error})"
+                raise SignInFailed(reason, retry_after_s=error.wait_s) from error
+            self._session = {}
+            self._sign_in()
+        except (requests.RequestException, *MISREAD):
+            self._session = {}
+            self._sign_in()
+
+    def _ask(self, method: str, nsid: str, token: str = "", **kwargs: Any) -> Any:
+        response = self._http.request(
+            method,
+            f"{self._config.service.rstrip('/')}/xrpc/{nsid}",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=(CONNECT_TIMEOUT_S, self._config.timeout_s),
+            **kwargs,
+        )
+        if not response.ok or response.is_redirect:
+            raise XrpcError(response, self._now())
+        return json_of(response)

@@ -1,0 +1,224 @@
+"""The connection to Reddit: its settings, praw made fit to use, and what its errors mean.
+
+praw signs in, keeps the token fresh and speaks the API. Its own streams lose comments when
+their anchor is deleted, and its objects fetch missing attributes one by one: so listings
+are read as raw JSON by `reddit.request`, and walked by `collectors.contract.resume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+import praw
+import requests
+from praw.exceptions import PRAWException
+from prawcore import Requestor
+from prawcore.exceptions import (
+    Forbidden,
+    InvalidToken,
+    NotFound,
+    OAuthException,
+    PrawcoreException,
+    RequestException,
+    ResponseException,
+    TooManyRequests,
+)
+
+from collectors.contract.config import FIRST_DAYS, Days, SourceConfig, require
+from collectors.contract.rate_limits import Allowances
+from collectors.contract.source import PlatformError
+from collectors.contract.transport import MISREAD, UsedUp, retry_after_s
+from collectors.contract.validation import utc_now
+from collectors.contract.waits import bounded_wait_s
+
+_UNAUTHORIZED = 401
+_TIMED_OUT = 408
+_SERVER_ERROR = 500
+_BY_CLIENT: WeakValueDictionary[tuple[str, str], Allowances] = WeakValueDictionary()
+"""Kept as long as a source or a responder of the client is there."""
+
+
+class RedditConfig(SourceConfig, frozen=True, kw_only=True):
+    """A Reddit app, its account, and what to collect.
+
+    Either `subreddits` (every comment and submission, to be matched), or `inbox` (the
+    mentions of our account): two sources, because the first needs matching and the second
+    does not. Answering and the inbox take `username` with `password`, or with
+    `refresh_token`. `endpoint` stands in for both of Reddit's hosts.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret", "password", "refresh_token"})
+
+    client_id: str
+    client_secret: str
+    user_agent: str
+    username: str = ""
+    password: str = ""
+    refresh_token: str = ""
+    subreddits: tuple[str, ...] = ()
+    inbox: bool = False
+    endpoint: str = ""
+    first_days: Days = FIRST_DAYS
+    poll_every_s: float = 15.0
+    timeout_s: float = 16.0
+
+    def __post_init__(self) -> None:
+        require(self, "client_id", "client_secret", "user_agent")
+        if self.inbox == bool(self.subreddits):
+            raise ValueError(
+                "RedditConfig needs either subreddits or inbox = true: they are two sources, "
+                f"got subreddits={list(self.subreddits)} and inbox={self.inbox}"
+            )
+        wrong = [name for name in self.subreddits if not name.replace("_", "").isalnum()]
+        if wrong:
+            raise ValueError(f"RedditConfig.subreddits are plain names without r/, got {wrong}")
+        if self.inbox and not self.may_write:
+            raise ValueError("RedditConfig.inbox needs username, and password or refresh_token")
+
+    @property
+    def may_write(self) -> bool:
+        return bool(self.username and (self.password or self.refresh_token))
+
+
+class Unanswered(Exception):
+    """A request that may or may not have been carried out; the cause says why.
+
+    `wait_s` is how long Reddit asks us to wait, in seconds, where it said so.
+    """
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class OneAttempt(Requestor):
+    """Sends once, and never sleeps.
+
+    prawcore repeats a POST after a time-out, a 408 or a 5xx, and would post twice: that is
+    raised as `Unanswered`. It also sleeps until a used-up window ends, for longer than a reply's
+    lease lasts: `PlatformSession` raises `UsedUp` instead. Both pass through prawcore untouched.
+    """
+
+    def request(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> requests.Response:
+        """The answer below 500. Raises Unanswered, UsedUp, and RequestException at sign-in."""
+        # `timeout` is prawcore's own default here: ours was given to the constructor.
+        try:
+            response = super().request(*args, timeout=self.timeout, **kwargs)
+        except RequestException as error:
+            if isinstance(error.original_exception, UsedUp):
+                raise error.original_exception from None
+            if _signs_in(args):
+                raise
+            raise Unanswered(type(error.original_exception).__name__) from error.original_exception
+        wait_s = _in_plain_words(response)
+        unclear = response.status_code >= _SERVER_ERROR or response.status_code == _TIMED_OUT
+        if unclear and not _signs_in(args):
+            raise Unanswered(f"server error {response.status_code}", wait_s)
+        return response
+
+
+def _in_plain_words(response: requests.Response) -> float | None:
+    """How long the answer asks us to wait, in seconds; its headers are made fit for prawcore.
+
+    prawcore sleeps by `x-ratelimit-…`, fails where they are not whole numbers, and fails where
+    `Retry-After` is a date. The session has noted them all before.
+    """
+    headers = response.headers
+    to_go = _seconds(headers.get("x-ratelimit-reset", ""))
+    wait_s = retry_after_s(headers, utc_now()) or bounded_wait_s(to_go)
+    for name in ("x-ratelimit-remaining", "retry-after"):
+        headers.pop(name, None)
+    if wait_s and not response.ok:
+        headers["retry-after"] = str(wait_s)
+    return wait_s
+
+
+def _seconds(told: str) -> float | None:
+    try:
+        return float(told)
+    except ValueError:
+        return None
+
+
+def _signs_in(args: tuple[Any, ...]) -> bool:
+    return any(str(arg).endswith("/api/v1/access_token") for arg in args)
+
+
+def connect(config: RedditConfig, session: requests.Session) -> praw.Reddit:
+    """A client that asks nobody but the endpoint, over `session`, which the caller closes."""
+    hosts = {"reddit_url": config.endpoint, "oauth_url": config.endpoint} if config.endpoint else {}
+    signing: dict[str, str] = {}
+    if config.refresh_token:
+        signing = {"refresh_token": config.refresh_token}
+    elif config.username and config.password:
+        signing = {"username": config.username, "password": config.password}
+    return praw.Reddit(
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+        user_agent=config.user_agent,
+        check_for_updates=False,
+        check_for_async=False,
+        requestor_class=OneAttempt,
+        requestor_kwargs={"timeout": config.timeout_s, "session": session},
+        **signing,
+        **hosts,
+    )
+
+
+def allowances_of(config: RedditConfig) -> Allowances:
+    """What Reddit said of the client's window: one for all in this process that use the client.
+
+    Reddit counts by client, so that an inbox and a subreddit source use up each other's.
+    """
+    return _BY_CLIENT.setdefault((config.endpoint, config.client_id), Allowances())
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever praw raises into a PlatformError."""
+    try:
+        yield
+    except UsedUp as error:
+        raise PlatformError(f"Reddit {what}: {error}", retry_after_s=error.wait_s) from None
+    except (PrawcoreException, PRAWException, Unanswered, AssertionError) as error:
+        raise explain(error, what) from None  # its words are Reddit's, and may repeat ours
+    except (OSError, *MISREAD) as error:
+        raise PlatformError(
+            f"Reddit {what}: not Reddit's answer ({type(error).__name__})"
+        ) from error
+
+
+def explain(error: Exception, what: str) -> PlatformError:
+    """What Reddit's refusal to be read means, and what to do about it."""
+    if isinstance(error, TooManyRequests):
+        return PlatformError(f"Reddit {what}: rate limit (429)", retry_after_s=patience_s(error))
+    if isinstance(error, OAuthException | InvalidToken) or _status(error) == _UNAUTHORIZED:
+        return PlatformError(
+            f"Reddit {what}: signing in was refused: check client_id, client_secret and account",
+            permanent=True,
+        )
+    if isinstance(error, Forbidden | NotFound):
+        return PlatformError(
+            f"Reddit {what}: refused ({_status(error)}): private, banned or misspelt?",
+            permanent=True,
+        )
+    cause = type(error.__cause__ or error).__name__
+    wait_s = None
+    if isinstance(error, ResponseException):
+        wait_s = retry_after_s(error.response.headers, utc_now())
+    elif isinstance(error, Unanswered):
+        wait_s, cause = error.wait_s, str(error)
+    reason = f"Reddit {what}: no answer ({_status(error) or cause})"
+    return PlatformError(reason, retry_after_s=wait_s)
+
+
+def patience_s(error: TooManyRequests) -> float:
+    """How long a 429 asks us to wait, in seconds: a minute, if it does not say."""
+    return retry_after_s(error.response.headers, utc_now()) or 60.0
+
+
+def _status(error: Exception) -> int:
+    return error.response.status_code if isinstance(error, ResponseException) else 0
