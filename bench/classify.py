@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 
 from classifier.classify import classified
-from classifier.load import load_judge
+from classifier.model.load import load_judge
 from collectors.contract.source import Cursor, Post
 from collectors.platforms.simulator.config import SimulatorConfig
 from collectors.platforms.simulator.source import Simulator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from classifier.judge import Classifier
+from classifier.labelling.trained_classifier import Classifier
 from earshot.domain import (
     Classification,
     Classified,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from classifier.judge import Classifier
-from classifier.labelled import Example
+from classifier.labelling.trained_classifier import Classifier
+from classifier.training.training_labels import Example
 from earshot.domain import Author, Classification, Label, Mention
 
 _BINS = 10

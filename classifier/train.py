@@ -16,23 +16,32 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 
-from classifier.adapt import adapted
-from classifier.bundle import DEFAULT_MODEL, Bundle, Head, Header, Learnt, TopicCurve, load, save
-from classifier.corpora import Corpus, default_corpora, intent_texts, plain_tweets, seed
-from classifier.features import BITS
-from classifier.labelled import LABELS, TOPIC, BadLabels, Example, read_labels
-from classifier.pipeline import FOLDS, SEED, linear_parts, task_pipeline
-from classifier.text import normalise
-from classifier.topic_curve import THRESHOLD, fit_curve
-from classifier.topics import centroid
-from classifier.vectorizer import HashedNgrams
+from classifier.features.ngrams import BITS
+from classifier.features.vectorizer import HashedNgrams
+from classifier.labelling.topics import centroid
+from classifier.learning.adapt import adapted
+from classifier.model.bundle import (
+    DEFAULT_MODEL,
+    Bundle,
+    Head,
+    Header,
+    Learnt,
+    TopicCurve,
+    load,
+    save,
+)
+from classifier.text.normalization import normalise
+from classifier.training.corpora import Corpus, default_corpora, intent_texts, plain_tweets, seed
+from classifier.training.pipeline import FOLDS, SEED, linear_parts, task_pipeline
+from classifier.training.topic_curve import THRESHOLD, fit_curve
+from classifier.training.training_labels import LABELS, TOPIC, BadLabels, Example, read_labels
 from earshot.domain import Intent
 
 OPERATOR_WEIGHT = 4.0
 """What a brand labels itself counts for more than a public text."""
 
 TOPIC_CURVE = TopicCurve(slope=2.29, lead=0.62, offset=5.35, threshold=THRESHOLD)
-"""The curve of a bundle that is trained without the sets to fit one (`classifier.topic_curve`)."""
+"""The curve of a bundle that is trained without the sets to fit one (`classifier.training.topic_curve`)."""
 
 PRIORS: Mapping[str, float] = {Intent.REMARK: 2.0}
 """How much more often than its task's other labels a label is expected; 1 if not named.

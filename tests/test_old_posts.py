@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from classifier.classify import classified
-from classifier.load import RULES, load_judge
+from classifier.model.load import RULES, load_judge
 from collectors.collect import Collector
 from collectors.contract.source import Source
 from collectors.matching.matching import compile_queries

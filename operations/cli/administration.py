@@ -44,9 +44,9 @@ def train(labels: Path, out: Path) -> None:
     What the file does not teach stays as in the model that is shipped. Set classify.model to
     the file that is written to use it.
     """
-    from classifier.bundle import BadBundle
-    from classifier.labelled import BadLabels
+    from classifier.model.bundle import BadBundle
     from classifier.train import train_labels
+    from classifier.training.training_labels import BadLabels
 
     try:
         report = train_labels(labels, out)

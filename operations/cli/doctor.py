@@ -100,7 +100,7 @@ def _policies(settings: Settings, brands: Mapping[str, Brand]) -> Finding:
 
 
 def _model(settings: Settings, brands: Mapping[str, Brand]) -> Finding:
-    from classifier.load import load_judge
+    from classifier.model.load import load_judge
 
     try:
         load_judge(settings.classify.model, brands)

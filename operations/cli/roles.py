@@ -137,9 +137,9 @@ def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:
 @role("classify")
 def classify(settings: Settings, run: Running, instance: str) -> None:
     """Classify mentions."""
-    from classifier.bundle import BadBundle
     from classifier.classify import classified
-    from classifier.load import load_judge
+    from classifier.model.bundle import BadBundle
+    from classifier.model.load import load_judge
 
     try:
         judge = load_judge(settings.classify.model, load_brands(settings))

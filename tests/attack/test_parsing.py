@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.bundle import DEFAULT_MODEL, BadBundle, load
-from classifier.text import normalise
+from classifier.model.bundle import DEFAULT_MODEL, BadBundle, load
+from classifier.text.normalization import normalise
 from collectors.delivery.send_rules import same_text
 from collectors.matching.query import BadQuery, parse
 from dashboard.filters import parse as parse_filter

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from classifier.bundle import DEFAULT_MODEL, Bundle, load
-from classifier.corpora import Corpus, seed
-from classifier.labelled import Example, read_labels
+from classifier.model.bundle import DEFAULT_MODEL, Bundle, load
 from classifier.train import train
+from classifier.training.corpora import Corpus, seed
+from classifier.training.training_labels import Example, read_labels
 
 SMALL_BITS = 12
 

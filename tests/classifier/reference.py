@@ -1,6 +1,6 @@
 """The trained judge once more, a mention at a time and a number at a time: what is meant.
 
-Nothing is shared with `classifier.judge` but the model, the tokens and the brand's fitted topics.
+Nothing is shared with `classifier.labelling.trained_classifier` but the model, the tokens and the brand's fitted topics.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from math import exp
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.bundle import Bundle
-from classifier.features import LENGTHS, REACH_OF_DENIAL
-from classifier.judge import FOREIGN_TRUST, TASKS
-from classifier.lexicon import DENIALS
-from classifier.reasons import LONGEST
-from classifier.text import normalise
-from classifier.tokens import is_symbol, tokens
-from classifier.topics import Prototypes, probabilities
+from classifier.features.ngrams import LENGTHS, REACH_OF_DENIAL
+from classifier.features.reasons import LONGEST
+from classifier.labelling.topics import Prototypes, probabilities
+from classifier.labelling.trained_classifier import FOREIGN_TRUST, TASKS
+from classifier.model.bundle import Bundle
+from classifier.text.lexicon import DENIALS
+from classifier.text.normalization import normalise
+from classifier.text.tokens import is_symbol, tokens
 from earshot.domain import Label
 
 _M64, _M32 = 2**64 - 1, 2**32 - 1

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier import memory
-from classifier.bundle import Bundle
-from classifier.judge import TASKS, Judge
-from classifier.topics import Topic, prototypes
+from classifier.features import token_cache
+from classifier.labelling.topics import Topic, prototypes
+from classifier.labelling.trained_classifier import TASKS, Judge
+from classifier.model.bundle import Bundle
 from collectors.platforms.simulator.config import SimulatorConfig
 from collectors.platforms.simulator.source import Simulator
 from earshot.domain import Classification, Label, Mention
@@ -101,7 +101,7 @@ def test_however_posts_are_grouped_they_are_judged_alike(
 def test_a_judge_that_forgets_answers_as_one_that_remembers(
     judge: Judge, shipped: Bundle, posts: list[Mention], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "MOST_WORDS", 50)
+    monkeypatch.setattr(token_cache, "MOST_WORDS", 50)
     forgetful = Judge(shipped, {"acme": TOPICS})
     batches = [posts[at : at + 100] for at in range(0, 1_000, 100)]
     for batch in batches:
@@ -112,7 +112,7 @@ def test_a_judge_that_forgets_answers_as_one_that_remembers(
 
 
 def test_memory_of_words_is_bounded(shipped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MOST_WORDS", 1_000)
+    monkeypatch.setattr(token_cache, "MOST_WORDS", 1_000)
     judge = Judge(shipped, {"acme": TOPICS})
     for step in range(20):
         judge.classify([a_mention(text=f"word{step}x{n}", lang="en") for n in range(300)])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classifier.bundle import DEFAULT_MODEL, BadBundle, Bundle, Head, load, save
+from classifier.model.bundle import DEFAULT_MODEL, BadBundle, Bundle, Head, load, save
 
 SIZE_LIMIT = 3 * 2**20
 
@@ -119,7 +119,7 @@ def test_a_header_of_another_shape_is_refused(file: Path) -> None:
 def test_a_file_that_unpacks_to_too_much_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classifier.bundle.UNPACKED_LIMIT", 1000)
+    monkeypatch.setattr("classifier.model.bundle.UNPACKED_LIMIT", 1000)
     with pytest.raises(BadBundle, match="unpacks to"):
         load(file)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from classifier.bundle import Bundle
 from classifier.classify import classified
-from classifier.judge import Classifier, Judge
-from classifier.rules import RuleJudge
+from classifier.labelling.rules import RuleJudge
+from classifier.labelling.trained_classifier import Classifier, Judge
+from classifier.model.bundle import Bundle
 from earshot.domain import TOMBSTONE, Classification, Mention, Op
 from earshot.log.topics import CLASSIFIED
 from tests.builders import a_mention

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 
-from classifier.bundle import Bundle
-from classifier.judge import Judge
-from classifier.labelled import Example
-from classifier.topics import Topic
+from classifier.labelling.topics import Topic
+from classifier.labelling.trained_classifier import Judge
+from classifier.model.bundle import Bundle
+from classifier.training.training_labels import Example
 from tests.builders import a_mention
 
 BUDGET_US = 300

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from classifier.evaluate import calibration_error, evaluate
-from classifier.labelled import Example
-from classifier.rules import RuleJudge
+from classifier.labelling.rules import RuleJudge
+from classifier.training.training_labels import Example
 
 
 def _sentiment(text: str, label: str) -> Example:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from classifier.features import BITS, Grams, Vocabulary, grams, word_grams
-from classifier.text import normalise
-from classifier.vectorizer import HashedNgrams, count_matrix
+from classifier.features.ngrams import BITS, Grams, Vocabulary, grams, word_grams
+from classifier.features.vectorizer import HashedNgrams, count_matrix
+from classifier.text.normalization import normalise
 from tests.classifier.texts import any_text
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.growing import Growing
+from classifier.features.growable_array import Growing
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=20))

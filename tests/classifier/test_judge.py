@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier.bundle import Bundle
-from classifier.corpora import seed
-from classifier.judge import FOREIGN_TRUST, TASKS, Classifier, Judge
-from classifier.labelled import Example
-from classifier.labels import MAX_REASONS
-from classifier.pipeline import task_pipeline
-from classifier.rules import RuleJudge
-from classifier.text import normalise
-from classifier.topics import Topic
+from classifier.features.vectorizer import HashedNgrams
+from classifier.labelling.labels import MAX_REASONS
+from classifier.labelling.rules import RuleJudge
+from classifier.labelling.topics import Topic
+from classifier.labelling.trained_classifier import FOREIGN_TRUST, TASKS, Classifier, Judge
+from classifier.model.bundle import Bundle
+from classifier.text.normalization import normalise
 from classifier.train import weights_of
-from classifier.vectorizer import HashedNgrams
+from classifier.training.corpora import seed
+from classifier.training.pipeline import task_pipeline
+from classifier.training.training_labels import Example
 from earshot.domain import TEXT_LIMIT, Classification, Intent, Label, Mention, Sentiment, Urgency
 from tests.builders import a_mention, an_author
 from tests.classifier.texts import any_text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.labelled import BadLabels, Example, parse_labels, read_labels
+from classifier.training.training_labels import BadLabels, Example, parse_labels, read_labels
 
 
 def _written(tmp_path: Path, text: str) -> Path:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from classifier.language import DEFAULT_LANGUAGES, DEPTH, KNOWN, SURE, UNKNOWN, Languages
-from classifier.scripts import is_foreign
+from classifier.text.language import DEFAULT_LANGUAGES, DEPTH, KNOWN, SURE, UNKNOWN, Languages
+from classifier.text.scripts import is_foreign
 from tests.classifier.texts import any_text
 
 SENTENCES = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from classifier.bundle import BadBundle, Bundle, save
-from classifier.load import load_judge
+from classifier.model.bundle import BadBundle, Bundle, save
+from classifier.model.load import load_judge
 from earshot.brand import Brand, TopicText
 from tests.builders import a_mention
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from classifier.bundle import DEFAULT_MODEL, Bundle
 from classifier.evaluate import evaluate
-from classifier.judge import Judge
-from classifier.labelled import Example
-from classifier.rules import RuleJudge
+from classifier.labelling.rules import RuleJudge
+from classifier.labelling.trained_classifier import Judge
+from classifier.model.bundle import DEFAULT_MODEL, Bundle
+from classifier.training.training_labels import Example
 
 LEAST_ON_SPOKEN = {"sentiment": 0.70, "intent": 0.85, "spam": 0.80}
 

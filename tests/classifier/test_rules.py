@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.rules import RuleJudge, advertising, intent, sentiment
-from classifier.topics import Topic
+from classifier.labelling.rules import RuleJudge, advertising, intent, sentiment
+from classifier.labelling.topics import Topic
 from earshot.domain import Intent, Sentiment
 from tests.builders import a_mention
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.language import KNOWN, UNKNOWN, Languages, is_said_to_be
-from classifier.scripts import LANGUAGES_BY_SCRIPT, is_foreign
+from classifier.text.language import KNOWN, UNKNOWN, Languages, is_said_to_be
+from classifier.text.scripts import LANGUAGES_BY_SCRIPT, is_foreign
 
 WESTERN = ("en", "de", "es", "fr")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from classifier.text import READ_LIMIT, normalise
+from classifier.text.normalization import READ_LIMIT, normalise
 from tests.classifier.texts import any_text
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier.text_vectors import vectors
-from classifier.vectorizer import HashedNgrams
+from classifier.features.text_vectors import vectors
+from classifier.features.vectorizer import HashedNgrams
 from tests.classifier.texts import any_text
 
 BITS = 10

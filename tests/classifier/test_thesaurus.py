@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from classifier.text import normalise
-from classifier.thesaurus import thesaurus
+from classifier.labelling.thesaurus import thesaurus
+from classifier.text.normalization import normalise
 
 
 def test_every_word_finds_its_own_line() -> None:

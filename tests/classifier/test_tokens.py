@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.text import normalise
-from classifier.tokens import END, is_symbol, tokens
+from classifier.text.normalization import normalise
+from classifier.text.tokens import END, is_symbol, tokens
 from tests.classifier.texts import any_text
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.bundle import Bundle
-from classifier.corpora import Corpus, seed
-from classifier.judge import Judge
-from classifier.labelled import Example
-from classifier.topic_curve import scores
-from classifier.topics import Topic, probabilities, prototypes
+from classifier.labelling.topics import Topic, probabilities, prototypes
+from classifier.labelling.trained_classifier import Judge
+from classifier.model.bundle import Bundle
 from classifier.train import TOPIC_CURVE, train
+from classifier.training.corpora import Corpus, seed
+from classifier.training.topic_curve import scores
+from classifier.training.training_labels import Example
 from tests.builders import a_mention
 
 TOPICS = [

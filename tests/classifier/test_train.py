@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifier.bundle import Bundle, load
-from classifier.corpora import Corpus, default_corpora, seed
 from classifier.evaluate import evaluate
-from classifier.judge import Judge
-from classifier.labelled import LABELS, BadLabels, Example
-from classifier.text import normalise
+from classifier.labelling.trained_classifier import Judge
+from classifier.model.bundle import Bundle, load
+from classifier.text.normalization import normalise
 from classifier.train import merged, train, train_default, train_labels
+from classifier.training.corpora import Corpus, default_corpora, seed
+from classifier.training.training_labels import LABELS, BadLabels, Example
 from tests.builders import a_mention
 
 SETS = {

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.text import normalise
-from classifier.tokens import tokens
-from classifier.urgency import HUGE_REACH, WIDE_REACH, may_alarm, urgency
+from classifier.labelling.urgency import HUGE_REACH, WIDE_REACH, may_alarm, urgency
+from classifier.text.normalization import normalise
+from classifier.text.tokens import tokens
 from earshot.domain import Intent, Label, Sentiment, Urgency
 from tests.builders import a_label
 from tests.classifier.texts import any_text

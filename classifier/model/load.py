@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from classifier.bundle import DEFAULT_MODEL, load
-from classifier.judge import Classifier, Judge
-from classifier.rules import RuleJudge
-from classifier.topics import Topic
+from classifier.labelling.rules import RuleJudge
+from classifier.labelling.topics import Topic
+from classifier.labelling.trained_classifier import Classifier, Judge
+from classifier.model.bundle import DEFAULT_MODEL, load
 from earshot.brand import Brand
 
 RULES = "rules"
@@ -19,7 +19,7 @@ def load_judge(model: str, brands: Mapping[str, Brand]) -> Classifier:
     """The classifier `model` for `brands`, by slug.
 
     `model` is the file of a trained one, `rules` for the rules alone, or empty for the model
-    that is shipped. Raises `classifier.bundle.BadBundle` for a file that is no model,
+    that is shipped. Raises `classifier.model.bundle.BadBundle` for a file that is no model,
     ValueError for a brand whose topics or languages can't be used.
     """
     topics = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from classifier.text import normalise
+from classifier.text.normalization import normalise
 
 THESAURUS = Path(__file__).with_name("model") / "thesaurus.txt"
 

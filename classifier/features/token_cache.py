@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import Grams, Vocabulary
-from classifier.growing import Growing
-from classifier.reasons import Reasons
-from classifier.scoring import Table, WordScores
-from classifier.urgency import may_alarm
+from classifier.features.growable_array import Growing
+from classifier.features.ngrams import Grams, Vocabulary
+from classifier.features.reasons import Reasons
+from classifier.features.scoring import Table, WordScores
+from classifier.labelling.urgency import may_alarm
 
 MOST_WORDS = 2**16
 MOST_BYTES = 32 * 2**20

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classifier.features import Columns, Grams, Ints, grams, word_grams
-from classifier.scoring import Floats
-from classifier.text import normalise
+from classifier.features.ngrams import Columns, Grams, Ints, grams, word_grams
+from classifier.features.scoring import Floats
+from classifier.text.normalization import normalise
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ ridge regression (Saunders et al. 1998) over tf-idf vectors: a topic scores abou
 texts and 0 on the other topics'. An example counts in full beside others that are unlike it,
 so that examples in several languages don't wash each other out, as they do in a mean.
 
-What the examples name is also known by its other names (`classifier.thesaurus`). A curve
+What the examples name is also known by its other names (`classifier.labelling.thesaurus`). A curve
 fitted on public sets turns scores into probabilities. Texts that an operator labelled join as
 one more example, which weighs as much as they are many.
 """
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classifier.bundle import Bundle, TopicCurve
-from classifier.features import Ints
-from classifier.scoring import Floats, Table
-from classifier.text_vectors import vectors
-from classifier.thesaurus import thesaurus
+from classifier.features.ngrams import Ints
+from classifier.features.scoring import Floats, Table
+from classifier.features.text_vectors import vectors
+from classifier.labelling.thesaurus import thesaurus
+from classifier.model.bundle import Bundle, TopicCurve
 
 COMMON = 2.0
 """What is taken off each idf: n-grams in more than a third of the texts name no topic."""
@@ -59,7 +59,7 @@ class Topic:
 class Prototypes:
     """A brand's topics, ready to be compared with texts.
 
-    `table` scores like any other (`classifier.scoring`): the sum of a text's tokens divided
+    `table` scores like any other (`classifier.features.scoring`): the sum of a text's tokens divided
     by the text's norm is its score for each topic, in the order of `names`.
     """
 

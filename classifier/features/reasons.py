@@ -7,10 +7,10 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import Grams, Ints, Vocabulary
-from classifier.growing import Growing
-from classifier.text import LINK, PERSON
-from classifier.tokens import END
+from classifier.features.growable_array import Growing
+from classifier.features.ngrams import Grams, Ints, Vocabulary
+from classifier.text.normalization import LINK, PERSON
+from classifier.text.tokens import END
 
 LONGEST = 40
 _SHOWN = {LINK: "link", PERSON: "", END: ""} | dict.fromkeys(".,;:()[]'\"-–—…", "")  # noqa: RUF001 -- a dash

@@ -2,7 +2,7 @@
 
 The n-grams of a text are
 
-* every token (`classifier.tokens`), and every pair of neighbouring tokens;
+* every token (`classifier.text.tokens`), and every pair of neighbouring tokens;
 * runs of 2 to 5 characters inside a token, its two edges counted as a character each
   (scikit-learn calls this `char_wb`);
 * a token once more, under another hash, when one of the three tokens before it denies it
@@ -23,9 +23,9 @@ from itertools import count, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.growing import Growing
-from classifier.lexicon import DENIALS
-from classifier.tokens import is_symbol, tokens
+from classifier.features.growable_array import Growing
+from classifier.text.lexicon import DENIALS
+from classifier.text.tokens import is_symbol, tokens
 
 Ints = NDArray[np.intp]
 Columns = NDArray[np.intp]

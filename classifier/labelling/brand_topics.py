@@ -8,15 +8,15 @@ from types import MappingProxyType
 
 import msgspec
 
-from classifier.language import DEFAULT_LANGUAGES, Languages
-from classifier.topics import Topic
+from classifier.labelling.topics import Topic
+from classifier.text.language import DEFAULT_LANGUAGES, Languages
 from earshot.domain import Mention
 
 TopicsByBrand = Mapping[str, Sequence[Topic]]
 LanguagesByBrand = Mapping[str, Sequence[str]]
 
 NO_LANGUAGES: LanguagesByBrand = MappingProxyType({})
-"""Every brand listens in `classifier.language.DEFAULT_LANGUAGES`."""
+"""Every brand listens in `classifier.text.language.DEFAULT_LANGUAGES`."""
 
 _DIGITS = 6
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.scripts import is_foreign
+from classifier.text.scripts import is_foreign
 from earshot.domain import Label
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import Grams, Ints
-from classifier.scoring import Floats, softmax, strongest
+from classifier.features.ngrams import Grams, Ints
+from classifier.features.scoring import Floats, softmax, strongest
 from earshot.domain import Label
 
 MAX_REASONS = 3

@@ -19,12 +19,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from classifier.bundle import Bundle, TopicCurve
-from classifier.features import grams
-from classifier.scoring import Floats, Table, WordScores, document_sums, token_scores
-from classifier.text import normalise
-from classifier.text_vectors import vectors
-from classifier.topics import LEAST_SCORE, Topic, prototypes
+from classifier.features.ngrams import grams
+from classifier.features.scoring import Floats, Table, WordScores, document_sums, token_scores
+from classifier.features.text_vectors import vectors
+from classifier.labelling.topics import LEAST_SCORE, Topic, prototypes
+from classifier.model.bundle import Bundle, TopicCurve
+from classifier.text.normalization import normalise
 
 THRESHOLD = 0.3
 """A topic is given from this probability on: there, four of five given to played brands fit.

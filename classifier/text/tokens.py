@@ -1,7 +1,7 @@
 """What a token is: a run of letters and digits, or a run of symbols.
 
 What is neither, or can't be seen, stands between tokens. Texts come from
-`classifier.text.normalise`, which leaves no lone surrogate in them.
+`classifier.text.normalization.normalise`, which leaves no lone surrogate in them.
 """
 
 from __future__ import annotations

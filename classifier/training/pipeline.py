@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from classifier.vectorizer import HashedNgrams
+from classifier.features.vectorizer import HashedNgrams
 
 FOLDS = 3
 SEED = 20260302

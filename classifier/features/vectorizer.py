@@ -1,4 +1,4 @@
-"""The n-grams of `classifier.features` as a scikit-learn transformer."""
+"""The n-grams of `classifier.features.ngrams` as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from classifier.features import BITS, Grams, grams, word_grams
-from classifier.text import normalise
+from classifier.features.ngrams import BITS, Grams, grams, word_grams
+from classifier.text.normalization import normalise
 
 _AT_ONCE = 2_000
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import Columns, Grams, Ints, Vocabulary, word_grams
-from classifier.growing import Growing
+from classifier.features.growable_array import Growing
+from classifier.features.ngrams import Columns, Grams, Ints, Vocabulary, word_grams
 
 Floats = NDArray[np.floating]
 

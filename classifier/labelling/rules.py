@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from classifier.brands import (
+from classifier.labelling.brand_topics import (
     NO_LANGUAGES,
     BrandLanguages,
     LanguagesByBrand,
@@ -18,10 +18,10 @@ from classifier.brands import (
     places_by_brand,
     versioned,
 )
-from classifier.language import is_said_to_be
-from classifier.lexicon import BAD, DENIALS, EMPTY, GOOD
-from classifier.text import LINK, normalise
-from classifier.urgency import urgency
+from classifier.labelling.urgency import urgency
+from classifier.text.language import is_said_to_be
+from classifier.text.lexicon import BAD, DENIALS, EMPTY, GOOD
+from classifier.text.normalization import LINK, normalise
 from earshot.domain import WANTING, Classification, Intent, Label, Mention, Sentiment
 
 VERSION = "rules-1"
@@ -52,7 +52,7 @@ _MAX_REASONS = 3
 
 
 class RuleJudge:
-    """`classifier.judge.Classifier` by rules. A topic fits when the text has its words."""
+    """`classifier.labelling.trained_classifier.Classifier` by rules. A topic fits when the text has its words."""
 
     def __init__(
         self,

@@ -16,11 +16,11 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
-from classifier.bundle import Bundle, Head
-from classifier.features import grams
-from classifier.labelled import Example
-from classifier.text import normalise
-from classifier.vectorizer import HashedNgrams, count_matrix
+from classifier.features.ngrams import grams
+from classifier.features.vectorizer import HashedNgrams, count_matrix
+from classifier.model.bundle import Bundle, Head
+from classifier.text.normalization import normalise
+from classifier.training.training_labels import Example
 
 _TRUST_IN_MODEL = 3.0
 """How much cheaper it is for the fit to follow the model than to learn an n-gram."""

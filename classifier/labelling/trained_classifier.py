@@ -12,7 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from classifier.brands import (
+from classifier.features.ngrams import Grams, grams
+from classifier.features.scoring import Floats, Table, document_sums, token_scores
+from classifier.features.token_cache import Memory
+from classifier.labelling.brand_topics import (
     NO_LANGUAGES,
     BrandLanguages,
     LanguagesByBrand,
@@ -20,9 +23,7 @@ from classifier.brands import (
     places_by_brand,
     versioned,
 )
-from classifier.bundle import Bundle
-from classifier.features import Grams, grams
-from classifier.labels import (
+from classifier.labelling.labels import (
     Choice,
     Span,
     of_task,
@@ -32,12 +33,11 @@ from classifier.labels import (
     together,
     topic_labels,
 )
-from classifier.language import UNKNOWN, is_said_to_be
-from classifier.memory import Memory
-from classifier.scoring import Floats, Table, document_sums, token_scores
-from classifier.text import normalise
-from classifier.topics import probabilities, prototypes
-from classifier.urgency import urgency
+from classifier.labelling.topics import probabilities, prototypes
+from classifier.labelling.urgency import urgency
+from classifier.model.bundle import Bundle
+from classifier.text.language import UNKNOWN, is_said_to_be
+from classifier.text.normalization import normalise
 from earshot.domain import WANTING, Classification, Intent, Label, Mention, Sentiment
 
 TASKS = ("sentiment", "intent", "spam")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from classifier.labelled import Example, read_labels
+from classifier.training.training_labels import Example, read_labels
 from earshot.domain import Intent, Sentiment
 
 SEMEVAL_FILE = "sentiment_semeval_train.csv"

@@ -1,0 +1,1 @@
+"""From a text to its labels, by a trained model or by rules."""

@@ -1,0 +1,1 @@
+"""What a brand's own labels change."""

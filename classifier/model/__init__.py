@@ -1,0 +1,1 @@
+"""A fitted model as a file, and the one that is shipped."""
