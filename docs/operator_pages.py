@@ -13,9 +13,9 @@ from collectors.platforms.registry import PLATFORMS
 from docs.shapes import Key, keys_of
 from earshot.brand import Brand
 from earshot.settings import Settings
-from router.expression import MACROS, Fields
-from router.facts import AGENT, ITEM
-from router.policy_schema import PolicyPart
+from router.policy.expression import MACROS, Fields
+from router.policy.facts import AGENT, ITEM
+from router.policy.policy_schema import PolicyPart
 
 ROOT = Path(__file__).resolve().parent.parent
 MEANINGS: Mapping[str, Any] = tomllib.loads((ROOT / "docs/meanings.toml").read_text())

@@ -15,10 +15,10 @@ from earshot.domain import Classified
 from earshot.items.lifecycle import Forbidden, Stale
 from earshot.log.topics import Malformed
 from earshot.runtime.crash_points import passed
-from router import store
-from router.numbering import item_numbers
-from router.planning import Undecidable, plan_batch
-from router.policy import Policy
+from router.intake import store
+from router.intake.numbering import item_numbers
+from router.intake.planning import Undecidable, plan_batch
+from router.policy.policy import Policy
 
 log = logging.getLogger(__name__)
 

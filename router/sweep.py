@@ -22,9 +22,9 @@ from earshot.log.contract import Log
 from earshot.log.topics import TOPICS
 from earshot.runtime.crash_points import passed
 from earshot.runtime.metrics import Metrics
-from router import bury, claims, situation, timers
-from router.policy import Policy
-from router.state import Escalate, Offer, State
+from router.assign.state import Escalate, Offer, State
+from router.offers import claims, dead_letter_store, snapshot, timers
+from router.policy.policy import Policy
 
 TRIM_EVERY_S = 60.0
 
@@ -124,7 +124,7 @@ def _situation(
     sessions: Sessions, policy: Policy, now: datetime, *, thorough: bool
 ) -> tuple[State, dict[int, int]]:
     with db.readers_of(sessions)() as session:
-        return situation.load(session, policy, now, thorough=thorough)
+        return snapshot.load(session, policy, now, thorough=thorough)
 
 
 def _decide(
@@ -217,7 +217,7 @@ def run(
     is not believed, nothing expires and nothing is purged or trimmed. Raises what the database
     or the log raises: whoever supervises the role starts it again.
     """
-    graves = [messages.consumer(topic.dead, bury.GROUP) for topic in TOPICS]
+    graves = [messages.consumer(topic.dead, dead_letter_store.GROUP) for topic in TOPICS]
     producer = messages.producer()
     trim_s = look_s = monotonic()
     try:
@@ -233,7 +233,10 @@ def run(
             metrics.add("offers_taken_back", report.timed_out + report.absent)
             metrics.observe("step_seconds", monotonic() - began)
             for grave in graves:
-                while bury.bury_step(messages, grave, sessions, now, POLL_S) == bury.AT_ONCE:
+                while (
+                    dead_letter_store.bury_step(messages, grave, sessions, now, POLL_S)
+                    == dead_letter_store.AT_ONCE
+                ):
                     continue
             with sessions.begin() as session:
                 dead_letters.republish(session, producer, now)

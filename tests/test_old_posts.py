@@ -32,7 +32,7 @@ from earshot.log.memory import MemoryLog
 from earshot.log.topics import CLASSIFIED, MENTIONS
 from earshot.runtime.metrics import Metrics
 from router import sweep
-from router.history import OLD
+from router.intake.history import OLD
 from router.route import Router
 from tests.platforms.bluesky_server import BlueskyServer
 from tests.platforms.reddit_server import ACCOUNT, USERNAME, RedditServer

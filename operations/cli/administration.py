@@ -59,7 +59,7 @@ def train(labels: Path, out: Path) -> None:
 @click.pass_obj
 def check(settings: Settings) -> None:
     """Read every setting, brand and policy, and say what is wrong with them."""
-    from router.policy_file import load_policies
+    from router.policy.policy_file import load_policies
 
     with in_words(settings):
         brands = brands_file.load(settings.resolve(settings.brands))

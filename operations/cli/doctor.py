@@ -89,7 +89,7 @@ def _brands(settings: Settings) -> Generator[Finding, None, Mapping[str, Brand] 
 
 
 def _policies(settings: Settings, brands: Mapping[str, Brand]) -> Finding:
-    from router.policy_file import load_policies
+    from router.policy.policy_file import load_policies
 
     try:
         policies = load_policies(settings.resolve(settings.brands), brands)

@@ -166,7 +166,7 @@ def classify(settings: Settings, run: Running, instance: str) -> None:
 @role("route")
 def route(settings: Settings, run: Running, instance: str) -> None:
     """Store classified mentions and decide what becomes of them."""
-    from router.policy_file import load_policies
+    from router.policy.policy_file import load_policies
     from router.route import Router
 
     brands = load_brands(settings)
@@ -203,7 +203,7 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
     from operations.retention.clock_watch import ClockWatch
     from operations.retention.purger import Purger, shortest_s
     from router import sweep as shell
-    from router.policy_file import load_policies
+    from router.policy.policy_file import load_policies
 
     brands = load_brands(settings)
     policies = load_policies(settings.resolve(settings.brands), brands)

@@ -27,8 +27,8 @@ from dashboard.spreadsheet import ACTIVE, cell, lines
 from earshot import yaml_source
 from earshot.domain import TEXT_LIMIT
 from earshot.yaml_source import OperatorError
-from router.expression import compile_condition
-from router.facts import ITEM
+from router.policy.expression import compile_condition
+from router.policy.facts import ITEM
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -112,8 +112,8 @@ CONDITIONS = (
 def test_a_condition_of_a_policy_never_ends_the_process(text: str) -> None:
     """In a process of its own: too deep a nesting would end the one that parses it."""
     code = (
-        "import sys\nfrom router.expression import ExpressionError, compile_condition\n"
-        "from router.facts import ITEM\n"
+        "import sys\nfrom router.policy.expression import ExpressionError, compile_condition\n"
+        "from router.policy.facts import ITEM\n"
         "try: compile_condition(sys.stdin.read(), ITEM)\n"
         "except ExpressionError as error: assert len(str(error)) < 5_000\n"
     )

@@ -17,7 +17,7 @@ from earshot.runtime import crash_points
 from earshot.runtime.crash_points import CrashPoint
 from earshot.runtime.metrics import Metrics
 from router import sweep
-from router.policy_file import load_policies
+from router.policy.policy_file import load_policies
 from router.route import Router
 from tests.builders import ManualClock, a_classified
 from tests.collectors.silent_platform import SilentPlatform

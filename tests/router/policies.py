@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from earshot import yaml_source
-from router import policy_file
-from router.policy import Policy
+from router.policy import policy_file
+from router.policy.policy import Policy
 
 TEXT = """\
 version: 1

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from earshot.database.db import Sessions
 from earshot.database.tables import EventRow, ItemRow
-from router.bulk import insert_rows
-from router.copy_text import texts_of
+from router.intake.bulk import insert_rows
+from router.intake.copy_text import texts_of
 
 NAMES = [column.name for column in ItemRow.__table__.columns]
 

@@ -13,7 +13,7 @@ from earshot.database.tables import DeadLetterRow
 from earshot.log.contract import Log
 from earshot.log.memory import MemoryLog
 from earshot.log.sqlite.log import SqliteLog
-from router.bury import GROUP, bury_step
+from router.offers.dead_letter_store import GROUP, bury_step
 from tests.builders import NOON
 
 DEAD = "mentions.dead"

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from earshot.database.db import Sessions
 from earshot.database.tables import ItemRow
 from earshot.domain import ItemState
-from router import situation
-from router.eligible import PROFILES, takeable, unservable
-from router.escalation import UNSERVED_AFTER, Escalations
-from router.policy import Policy
-from router.state import Responder, Waiting, hindrance, likely_fit
+from router.assign.escalation import UNSERVED_AFTER, Escalations
+from router.assign.state import Responder, Waiting, hindrance, likely_fit
+from router.offers import snapshot
+from router.offers.eligible import PROFILES, takeable, unservable
+from router.policy.policy import Policy
 from tests.builders import NOON
 from tests.router.people import hire
 from tests.router.policies import a_policy
@@ -203,7 +203,7 @@ def test_what_sql_calls_unservable_is_what_goes_to_a_listener(sessions: Sessions
 
 def loaded(sessions: Sessions, policy: Policy = FIT, now: datetime = NOON) -> set[int]:
     with sessions() as session:
-        state, _ = situation.load(session, policy, now, thorough=False)
+        state, _ = snapshot.load(session, policy, now, thorough=False)
     return {item.id for item in state.waiting}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cel
 import pytest
 
-from router.expression import ExpressionError, compile_condition, compile_list, first_match
-from router.facts import AGENT, ITEM
+from router.policy.expression import ExpressionError, compile_condition, compile_list, first_match
+from router.policy.facts import AGENT, ITEM
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,13 @@ from earshot.database.tables import (
 from earshot.domain import Classification, Classified, ItemState, Op
 from earshot.items.assignments import give
 from earshot.items.lifecycle import OPEN, Change, move
-from router import history, sweep
-from router.history import OLD
-from router.numbering import item_numbers
-from router.plan import Known
-from router.planning import plan_batch
-from router.policy import Do, decide_intake
+from router import sweep
+from router.intake import history
+from router.intake.history import OLD
+from router.intake.numbering import item_numbers
+from router.intake.plan import Known
+from router.intake.planning import plan_batch
+from router.policy.policy import Do, decide_intake
 from tests.builders import NOON, a_classified
 from tests.router.people import current, hire
 from tests.router.policies import a_policy

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.earliest_due import EarliestDue
-from router.index import SAFETY, GreedyIndex, Objective
-from router.state import (
+from router.assign.earliest_due import EarliestDue
+from router.assign.greedy import SAFETY, GreedyIndex, Objective
+from router.assign.state import (
     Escalate,
     Offer,
     Responder,

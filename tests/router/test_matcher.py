@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.policy import Do, decide_intake
+from router.policy.policy import Do, decide_intake
 from tests.builders import a_classification, a_classified, a_label, an_author
 from tests.router.policies import a_policy
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot import brand
-from router.facts import ITEM
-from router.plain import plain
-from router.policy_file import load_policies
+from router.policy.facts import ITEM
+from router.policy.plain import plain
+from router.policy.policy_file import load_policies
 from tests.system import ROOT
 
 SAMPLE = ITEM.samples[0]["item"]

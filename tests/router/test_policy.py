@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE
 from earshot.domain import Intent
 from earshot.yaml_source import OperatorError
-from router.facts import item_facts
-from router.policy import Do, decide_intake
-from router.policy_file import load_policies
+from router.policy.facts import item_facts
+from router.policy.policy import Do, decide_intake
+from router.policy.policy_file import load_policies
 from tests.builders import NOON, a_classification, a_classified, a_label, an_author
 from tests.router.policies import a_policy
 

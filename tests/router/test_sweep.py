@@ -35,7 +35,7 @@ from operations.retention import clock_watch
 from operations.retention.clock_watch import ClockWatch
 from operations.retention.purger import Purger
 from router import sweep
-from router.policy import Policy
+from router.policy.policy import Policy
 from router.sweep import TickReport
 from tests.builders import NOON, ManualClock
 from tests.router.people import current, hire, member, queue_items, seen

@@ -19,8 +19,8 @@ from earshot.log.topics import CLASSIFIED, TOPICS, Malformed
 from earshot.runtime.metrics import Metrics
 from earshot.runtime.stage import Stage
 from earshot.runtime.telemetry import Probe
-from router import bury
-from router.policy import Policy
+from router.offers import dead_letter_store
+from router.policy.policy import Policy
 from router.route import Router
 from tests.builders import NOON, a_classified, an_author
 from tests.router.policies import a_policy
@@ -77,8 +77,8 @@ class Installation:
         while n := self.stage.step(consumer, producer, timeout_s=0.01):
             total += n
         consumer.close()
-        grave = self.log.consumer(CLASSIFIED.dead, bury.GROUP)
-        while bury.bury_step(self.log, grave, self.sessions, NOON):
+        grave = self.log.consumer(CLASSIFIED.dead, dead_letter_store.GROUP)
+        while dead_letter_store.bury_step(self.log, grave, self.sessions, NOON):
             continue
         grave.close()
         return total

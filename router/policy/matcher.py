@@ -7,15 +7,9 @@ from typing import Any
 
 import cel
 
-from router.expression import (
-    Expression,
-    ExpressionError,
-    compile_list,
-    first_match,
-    flatten,
-)
-from router.facts import ITEM
-from router.plain import Condition, plain
+from router.policy.expression import Expression, ExpressionError, compile_list, first_match, flatten
+from router.policy.facts import ITEM
+from router.policy.plain import Condition, plain
 
 DEPTH = 16
 """How many conditions one chain nests: CEL's parser takes no more than some fifty levels."""

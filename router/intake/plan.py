@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from earshot.items import lifecycle
 from earshot.items.lifecycle import Change
 from earshot.items.rollups import BacklogKey, ClosedClock, VolumeKey
-from router.rows import Row
+from router.intake.rows import Row
 
 SEEN_OUTSIDE = "answered outside Earshot"
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from earshot.database.tables import EventRow, ItemRow
 from earshot.domain import ItemState
 from earshot.items.lifecycle import Change
-from router.claims import ACTOR, SWEPT
-from router.policy import Policy
+from router.offers.claims import ACTOR, SWEPT
+from router.policy.policy import Policy
 
 WAITING = (ItemState.NEW, ItemState.QUEUED)
 

@@ -1,6 +1,6 @@
 """What SQL asks of queued items, so that only those are read that somebody may take.
 
-The conditions say in SQL what `router.state.hindrance`, `Routes.teams` and `likely_fit` say
+The conditions say in SQL what `router.assign.state.hindrance`, `Routes.teams` and `likely_fit` say
 about an item and a person; those have the last word on what was read.
 """
 
@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Text, and_, false, func, not_, or_, true, 
 
 from earshot.database.tables import ItemRow
 from earshot.time import hours
-from router.policy import Policy
-from router.state import UNDETERMINED, Responder, Step
+from router.assign.state import UNDETERMINED, Responder, Step
+from router.policy.policy import Policy
 
 PROFILES = 30
 """The most kinds of people told apart: with more of them free there is somebody for everything."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.escalation import Escalations
-from router.state import (
+from router.assign.escalation import Escalations
+from router.assign.state import (
     Decision,
     Offer,
     Responder,

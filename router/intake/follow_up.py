@@ -6,9 +6,9 @@ from datetime import datetime
 
 from earshot.database.tables import FLAG_HISTORY, FLAG_UNSURE
 from earshot.domain import ItemState
-from router import rows
-from router.policy import Do, Intake, Policy
-from router.rows import STATE, Row
+from router.intake import rows
+from router.intake.rows import STATE, Row
+from router.policy.policy import Do, Intake, Policy
 
 
 def more_urgent(policy: Policy, intake: Intake, item: Row, asked: datetime) -> Row:

@@ -1,6 +1,6 @@
 """A brand's routing policy, and what it decides about a mention. Pure.
 
-Made from the brand's file by `router.policy_file`. The same classified mention always gets
+Made from the brand's file by `router.policy.policy_file`. The same classified mention always gets
 the same decision from the same version, and the decision carries its reasons.
 """
 
@@ -19,10 +19,10 @@ from earshot.database.tables import FLAG_UNSURE
 from earshot.domain import Classified, Target
 from earshot.time import hours
 from earshot.time.hours import Calendar
-from router.expression import Expression, ExpressionError
-from router.facts import agent_facts, item_facts
-from router.matcher import Matcher
-from router.state import RoutingPolicy
+from router.assign.state import RoutingPolicy
+from router.policy.expression import Expression, ExpressionError
+from router.policy.facts import agent_facts, item_facts
+from router.policy.matcher import Matcher
 
 
 class Do(StrEnum):

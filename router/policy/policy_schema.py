@@ -1,7 +1,7 @@
 """The shape of `routing.yaml`: its keys, their types and their defaults.
 
 Strict: a key that is not here is an error. Durations are written `90s`, `15m`, `2h`, `3d`,
-conditions in CEL (`router.expression`).
+conditions in CEL (`router.policy.expression`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from earshot.time.calendars import CalendarPart
-from router.policy import Do
+from router.policy.policy import Do
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

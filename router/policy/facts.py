@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from earshot.domain import WANTING, Classification, Classified, Intent, Sentiment, Urgency
-from router.expression import Fields
+from router.policy.expression import Fields
 
 _SIGN = {Sentiment.NEGATIVE: -1.0, Sentiment.POSITIVE: 1.0}
 

@@ -27,8 +27,8 @@ from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from router.escalation import Escalations
-from router.state import (
+from router.assign.escalation import Escalations
+from router.assign.state import (
     Decision,
     Offer,
     Responder,

@@ -11,7 +11,7 @@ from earshot.database.db import Sessions
 from earshot.database.tables import DeadLetterRow
 from earshot.log.contract import Consumer, Fenced, Log, Record
 from earshot.runtime.crash_points import passed
-from router.rows import Row
+from router.intake.rows import Row
 
 GROUP = "bury"
 

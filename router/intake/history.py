@@ -14,7 +14,7 @@ import msgspec
 from earshot.database.tables import FLAG_HISTORY
 from earshot.domain import Classified, ItemState
 from earshot.items.lifecycle import OPEN
-from router.policy import Do, Intake, Policy, decide_intake
+from router.policy.policy import Do, Intake, Policy, decide_intake
 
 OLD = "older than this source's first connection takes as work; nothing is promised"
 

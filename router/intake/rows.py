@@ -9,7 +9,7 @@ from typing import Any
 from earshot.database.tables import FLAG_HISTORY
 from earshot.domain import Classified, ItemState
 from earshot.items.lifecycle import slot_of
-from router.policy import Do, Intake, Policy
+from router.policy.policy import Do, Intake, Policy
 
 ACTOR = "role:route"
 

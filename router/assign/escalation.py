@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from router.state import Escalate, Responder, Routes, Waiting, likely_fit, speaks
+from router.assign.state import Escalate, Responder, Routes, Waiting, likely_fit, speaks
 
 UNSERVED_AFTER = timedelta(minutes=10)
 """How long an item waits that nobody of its teams could ever answer: somebody may join them."""

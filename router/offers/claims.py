@@ -18,8 +18,8 @@ from earshot.items import assignments, holding
 from earshot.items.assignments import BY_HAND, Offered
 from earshot.items.lifecycle import Change, Stale
 from earshot.runtime.crash_points import passed
-from router.policy import Policy
-from router.state import Offer
+from router.assign.state import Offer
+from router.policy.policy import Policy
 
 ACTOR = "role:sweep"
 

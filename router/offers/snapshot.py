@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from earshot.database.tables import ItemRow, MembershipRow, PersonRow
 from earshot.domain import ItemState, Role
-from router import claims
-from router.eligible import takeable, unservable
-from router.escalation import UNSERVED_AFTER
-from router.policy import Policy, Presence
-from router.state import Responder, State, Waiting
+from router.assign.escalation import UNSERVED_AFTER
+from router.assign.state import Responder, State, Waiting
+from router.offers import claims
+from router.offers.eligible import takeable, unservable
+from router.policy.policy import Policy, Presence
 
 KEEPABLE, LOST, OLDEST, UNPROMISED = 300, 100, 50, 50
 """How many queued items are read for one brand: of the promises that can still be kept the

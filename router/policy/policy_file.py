@@ -19,13 +19,13 @@ from earshot.domain import Target
 from earshot.time import calendars, hours
 from earshot.time.hours import HORIZON_DAYS, PROMISE_DAYS, Calendar
 from earshot.yaml_source import OperatorError, Step, YamlSource
-from router import state
-from router.earliest_due import EarliestDue
-from router.expression import Expression, ExpressionError, Fields, compile_condition
-from router.facts import AGENT, ITEM
-from router.index import GreedyIndex, Objective
-from router.policy import Boost, IntakeRule, Policy, Presence, PriorityRule, Team
-from router.policy_schema import (
+from router.assign import state
+from router.assign.earliest_due import EarliestDue
+from router.assign.greedy import GreedyIndex, Objective
+from router.policy.expression import Expression, ExpressionError, Fields, compile_condition
+from router.policy.facts import AGENT, ITEM
+from router.policy.policy import Boost, IntakeRule, Policy, Presence, PriorityRule, Team
+from router.policy.policy_schema import (
     BoostPart,
     DefaultsPart,
     EarliestDuePart,

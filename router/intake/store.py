@@ -12,9 +12,9 @@ from earshot.database import db
 from earshot.database.tables import EventRow, ItemRow, MentionRow, ReplyRow, RevisionRow
 from earshot.domain import Classified, Mention
 from earshot.items import lifecycle, rollups
-from router.bulk import insert_rows
-from router.plan import Known, Plan, StoredMention
-from router.rows import Row, is_own
+from router.intake.bulk import insert_rows
+from router.intake.plan import Known, Plan, StoredMention
+from router.intake.rows import Row, is_own
 
 _ITEM = (
     "id",

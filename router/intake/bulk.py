@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from earshot.database import tables
-from router.copy_text import Column, Texts, lines_of, texts_of
-from router.rows import Row
+from router.intake.copy_text import Column, Texts, lines_of, texts_of
+from router.intake.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,11 @@ from earshot.items import lifecycle
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import OPEN, Change
 from earshot.items.rollups import ClosedClock
-from router import history, rows
-from router.follow_up import came_back, more_urgent, raised, reopened
-from router.plan import SEEN_OUTSIDE, Known, MentionKey, Plan, StoredMention
-from router.policy import Do, Policy
-from router.rows import ACTOR, STATE, Row
+from router.intake import history, rows
+from router.intake.follow_up import came_back, more_urgent, raised, reopened
+from router.intake.plan import SEEN_OUTSIDE, Known, MentionKey, Plan, StoredMention
+from router.intake.rows import ACTOR, STATE, Row
+from router.policy.policy import Do, Policy
 
 DELETED_UNREAD = "deleted before it was read"
 DELETED = "deleted by its author"

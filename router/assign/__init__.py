@@ -1,0 +1,1 @@
+"""Which item goes to whom. Pure."""

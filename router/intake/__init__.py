@@ -1,0 +1,1 @@
+"""What a classified mention changes: of its item, and in the database."""

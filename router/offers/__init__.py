@@ -1,0 +1,1 @@
+"""The SQL of offers: what is read for a decision, what is claimed, what is taken back."""
