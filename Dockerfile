@@ -6,8 +6,8 @@ COPY environment.sh requirements.txt pyproject.toml README.md ./
 COPY earshot/__init__.py earshot/__init__.py
 RUN ./environment.sh /opt/earshot requirements.txt
 COPY package.json package-lock.json .npmrc ./
-COPY dashboard/assets.py dashboard/assets.py
-RUN PATH=/opt/earshot/bin:$PATH python -P dashboard/assets.py
+COPY dashboard/frame/assets.py dashboard/frame/assets.py
+RUN PATH=/opt/earshot/bin:$PATH python -P dashboard/frame/assets.py
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home earshot && install -d -o earshot /data

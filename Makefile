@@ -118,6 +118,6 @@ $(VENV)/dev.stamp: requirements-dev.txt pyproject.toml
 	@./environment.sh $(VENV) requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
-$(ASSETS): package-lock.json dashboard/assets.py | $(VENV)/run.stamp
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P dashboard/assets.py
+$(ASSETS): package-lock.json dashboard/frame/assets.py | $(VENV)/run.stamp
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P dashboard/frame/assets.py
 	@touch $@

@@ -8,29 +8,19 @@ from datetime import datetime
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from dashboard import (
-    auth,
-    board,
-    dead,
-    errors,
-    formats,
-    health,
-    home,
-    items,
-    live,
-    me,
-    mention,
-    queue_pages,
-    reply_pages,
-    security,
-    static_urls,
-    traffic,
-    triage,
-    triage_acts,
-    words,
-)
-from dashboard.desk import EXTENSION, Desk, WebSettings
-from dashboard.numbers import ColumnNumber
+from dashboard.accounts import auth, me
+from dashboard.admin import dead_letters, health
+from dashboard.answering import forms
+from dashboard.answering import pages as queue_pages
+from dashboard.board import pages as board
+from dashboard.frame import errors, formats, home, i18n, request_metrics, security, static_urls
+from dashboard.frame.app_context import EXTENSION, Desk, WebSettings
+from dashboard.frame.converters import ColumnNumber
+from dashboard.lists import pages as items
+from dashboard.live import pages as live
+from dashboard.thread import pages as mention
+from dashboard.triage import forms
+from dashboard.triage import pages as triage
 from earshot.brand import Brand
 from earshot.database.db import Sessions
 from earshot.runtime.metrics import Metrics
@@ -40,14 +30,14 @@ PAGES = (
     auth.pages,
     me.pages,
     triage.pages,
-    triage_acts.pages,
+    forms.pages,
     mention.pages,
     queue_pages.pages,
-    reply_pages.pages,
+    forms.pages,
     items.pages,
     board.pages,
     health.pages,
-    dead.pages,
+    dead_letters.pages,
     live.pages,
 )
 
@@ -76,7 +66,7 @@ def create_app(
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.url_map.converters["int"] = ColumnNumber
-    traffic.set_up(app, metrics)
+    request_metrics.set_up(app, metrics)
     errors.set_up(app)
     security.set_up(
         app,
@@ -84,7 +74,7 @@ def create_app(
         secure_cookies=web.secure_cookies,
         proxies=web.proxies,
     )
-    words.set_up(app)
+    i18n.set_up(app)
     auth.set_up(app)
     formats.set_up(app)
     static_urls.install(app)

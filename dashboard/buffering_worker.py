@@ -23,8 +23,8 @@ from typing import Any
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from dashboard.frame.security import BODY_LIMIT
 from dashboard.framing import Framing
-from dashboard.security import BODY_LIMIT
 
 HEAD_S = 10.0
 """How long a whole header may take, from its first byte or from the connection's beginning."""

@@ -20,8 +20,9 @@ import msgspec
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from dashboard import create_app, live
+from dashboard import create_app
 from dashboard.buffering_worker import BufferingWorker
+from dashboard.live import pages
 from earshot.brand import Brand
 from earshot.database import db
 from earshot.runtime import connect
@@ -123,7 +124,7 @@ def _stop_streams_on_term() -> None:
     graceful = signal.getsignal(signal.SIGTERM)
 
     def end(number: int, frame: FrameType | None) -> None:
-        live.shutdown()
+        pages.shutdown()
         if callable(graceful):
             graceful(number, frame)
 

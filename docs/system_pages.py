@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from dashboard.permissions import GRANTS, Permission
+from dashboard.accounts.permissions import GRANTS, Permission
 from docs.operator_pages import table
 from earshot.log.topics import TOPICS
 from earshot.runtime.metrics import COUNTERS, GAUGES, HISTOGRAMS

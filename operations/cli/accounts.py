@@ -20,7 +20,7 @@ from earshot.settings import Settings
 from operations.cli.administration import person, session_of
 
 if TYPE_CHECKING:
-    from dashboard.accounts import Account
+    from dashboard.accounts.directory import Account
 
 __all__ = ["person"]
 
@@ -46,7 +46,7 @@ def add(
 
     A place that they have is left as it is, and what would change is said, unless --change is.
     """
-    from dashboard import people
+    from dashboard.accounts import people
 
     settings: Settings = context.obj
     if brand not in brands_file.load(settings.resolve(settings.brands)):
@@ -92,9 +92,9 @@ def _change(
     change: bool,
 ) -> str:
     """What became of a place that is there; empty: there is none. Raises ClickException."""
-    from dashboard import accounts
+    from dashboard.accounts import directory
 
-    differ = accounts.differences(session, brand, known, given)
+    differ = directory.differences(session, brand, known, given)
     if differ is None:
         return ""
     told = "; ".join(f"{key}: {_shown(a)} → {_shown(b)}" for key, (a, b) in differ.items())
@@ -104,7 +104,7 @@ def _change(
         raise click.ClickException(
             f"{email} is in {brand} already, and nothing was changed. Add --change for {told}"
         )
-    accounts.change_place(session, brand, known, given, ACTOR, now)
+    directory.change_place(session, brand, known, given, ACTOR, now)
     return f"changed for {email} in {brand}: {told}"
 
 
@@ -116,10 +116,10 @@ def _shown(value: object) -> str:
 @click.pass_obj
 def list_(settings: Settings) -> None:
     """Print everybody: address, name, state, and roles and teams in each brand."""
-    from dashboard import accounts
+    from dashboard.accounts import directory
 
     with session_of(settings) as session:
-        for account in accounts.accounts(session):
+        for account in directory.accounts(session):
             click.echo(_line(account))
 
 
@@ -139,11 +139,11 @@ def _line(account: Account) -> str:
 @click.pass_obj
 def disable(settings: Settings, email: str) -> None:
     """Close the account of EMAIL at once: nobody signs in with it, and its items go back."""
-    from dashboard import accounts
+    from dashboard.accounts import directory
 
     with _refused(), session_of(settings) as session:
-        known = accounts.known(session, email)
-        closed = accounts.disable(session, known.id, ACTOR, datetime.now(UTC))
+        known = directory.known(session, email)
+        closed = directory.disable(session, known.id, ACTOR, datetime.now(UTC))
     if closed is None:
         click.echo(f"{email} is disabled already")
         return
@@ -158,11 +158,11 @@ def disable(settings: Settings, email: str) -> None:
 @click.pass_obj
 def enable(settings: Settings, email: str) -> None:
     """Open the account of EMAIL again, with the roles it had."""
-    from dashboard import accounts
+    from dashboard.accounts import directory
 
     with _refused(), session_of(settings) as session:
-        known = accounts.known(session, email)
-        opened = accounts.enable(session, known.id, ACTOR, datetime.now(UTC))
+        known = directory.known(session, email)
+        opened = directory.enable(session, known.id, ACTOR, datetime.now(UTC))
     click.echo(f"{email} is enabled" if opened else f"{email} was enabled already")
 
 
@@ -173,7 +173,7 @@ def _count(n: int, what: str) -> str:
 @contextmanager
 def _refused() -> Iterator[None]:
     """What can't be done as an error of the command."""
-    from dashboard.people import PersonError
+    from dashboard.accounts.people import PersonError
 
     try:
         yield

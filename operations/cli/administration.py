@@ -138,7 +138,7 @@ def person() -> None:
 @click.pass_obj
 def link(settings: Settings, email: str, hours: int) -> None:
     """Print a one-time sign-in link for EMAIL. An earlier one ends."""
-    from dashboard import people
+    from dashboard.accounts import people
 
     with session_of(settings) as session:
         known = session.scalar(

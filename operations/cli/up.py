@@ -79,7 +79,7 @@ def prepare(settings: Settings, *, terminal: bool) -> str:
     Empty when the first person's account is disabled and, unless a `terminal` shows it, when they
     have signed in before: a log is kept, and whoever reads it could sign in by the link.
     """
-    from dashboard import people
+    from dashboard.accounts import people
 
     engine = connect.open_database(settings)
     schema.upgrade(engine)

@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import people
-from dashboard.desk import Viewer
-from dashboard.permissions import granted
-from dashboard.replies import Refused, Written, queue_reply
+from dashboard.accounts import people
+from dashboard.accounts.permissions import granted
+from dashboard.answering.replies import Refused, Written, queue_reply
+from dashboard.frame.app_context import Viewer
 from earshot.database.db import Sessions
 from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow, MentionRow, PersonRow
 from earshot.domain import ItemState, Role

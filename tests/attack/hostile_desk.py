@@ -18,7 +18,7 @@ from sqlalchemy.sql.schema import Table as SqlTable
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import Rule
 
-from dashboard import people
+from dashboard.accounts import people
 from earshot.brand import Brand, TopicText
 from earshot.database.tables import DeadLetterRow, ItemRow, Json, ReplyRow, Table, Utc
 from earshot.domain import ItemState, ReplyState, Role

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import people
+from dashboard.accounts import people
 from tests.dashboard.world import PASSWORD, World, make_world
 
 

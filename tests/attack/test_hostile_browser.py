@@ -17,7 +17,7 @@ from flask import Response
 from playwright.sync_api import Browser, Page, Request
 from playwright.sync_api import Error as BrowserError
 
-from dashboard.permissions import public
+from dashboard.accounts.permissions import public
 from tests.attack.corpus import ADDRESSES, MARKUP, ODDITIES, TEMPLATES
 from tests.attack.hostile_desk import paths, rules, spoil_with
 from tests.dashboard.live_desk import LiveDesk, serving

@@ -12,7 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 import dashboard
-from dashboard.spreadsheet import ACTIVE
+from dashboard.lists.spreadsheet import ACTIVE
 from tests.attack.corpus import ADDRESSES, MARKUP, STORABLE, TEMPLATES
 from tests.attack.hostile_desk import Asked, make_hostile, paths, rules
 from tests.attack.pages import faults, text_of

@@ -22,8 +22,8 @@ from classifier.model.bundle import DEFAULT_MODEL, BadBundle, load
 from classifier.text.normalization import normalise
 from collectors.delivery.send_rules import same_text
 from collectors.matching.query import BadQuery, parse
-from dashboard.filters import parse as parse_filter
-from dashboard.spreadsheet import ACTIVE, cell, lines
+from dashboard.lists.filters import parse as parse_filter
+from dashboard.lists.spreadsheet import ACTIVE, cell, lines
 from earshot import yaml_source
 from earshot.domain import TEXT_LIMIT
 from earshot.yaml_source import OperatorError

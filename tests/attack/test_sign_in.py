@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from dashboard import live, passwords, people
-from dashboard.patience import ANY_AT_ONE, ONE_AT_ANY, ONE_AT_ONE
+from dashboard.accounts import passwords, people
+from dashboard.accounts.login_backoff import ANY_AT_ONE, ONE_AT_ANY, ONE_AT_ONE
+from dashboard.live import pages
 from earshot.database.tables import MembershipRow, PersonRow, SignInLinkRow
 from earshot.domain import Role
 from tests.builders import NOON
@@ -126,7 +127,7 @@ def test_an_old_cookie_is_refused_after(
 def test_an_open_stream_ends_with_its_session(
     world: World, end: Callable[[World, Browser], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(pages, "HEARTBEAT_S", 0.01)
     browser = world.browser("bob")
     answer = browser.get("/stream")
     stream = iter(answer.response)

@@ -12,9 +12,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
-from dashboard import people
-from dashboard.permissions import Permission, needs
-from dashboard.security import BODY_LIMIT, HEADERS
+from dashboard.accounts import people
+from dashboard.accounts.permissions import Permission, needs
+from dashboard.frame.security import BODY_LIMIT, HEADERS
 from earshot.database.tables import DeadLetterRow, ItemRow, PersonRow, SourceHealthRow, Table
 from earshot.domain import ItemState, ReplyState, Role
 from tests.attack.hostile_desk import (

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from dashboard import people
+from dashboard.accounts import people
 from earshot.database import db
 from earshot.domain import ItemState, Role
 from earshot.items.lifecycle import Change, move, record

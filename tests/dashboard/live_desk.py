@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from flask import request
 from werkzeug.serving import make_server
 
-from dashboard import live, people
+from dashboard.accounts import people
+from dashboard.live import pages
 from earshot.domain import ItemState
 from tests.dashboard.seed import add_item
 from tests.dashboard.world import World, make_world
@@ -108,7 +109,7 @@ def serving(folder: Path, **web: Any) -> Iterator[LiveDesk]:
         yield LiveDesk(world, f"http://127.0.0.1:{server.port}", trouble)
     finally:
         trouble.release()
-        live.shutdown()
+        pages.shutdown()
         server.shutdown()
         thread.join(5)
         server.server_close()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from dashboard import accounts, browser_sessions, people
-from dashboard.accounts import Closed
-from dashboard.people import PersonError
+from dashboard.accounts import browser_sessions, directory, people
+from dashboard.accounts.directory import Closed
+from dashboard.accounts.people import PersonError
 from earshot.database.tables import (
     AssignmentRow,
     BacklogRow,
@@ -40,12 +40,12 @@ def world(world_on_each_database: World) -> World:
 
 def disable(world: World, name: str) -> Closed | None:
     with world.sessions.begin() as writing:
-        return accounts.disable(writing, world.people[name], CLI, world.clock())
+        return directory.disable(writing, world.people[name], CLI, world.clock())
 
 
 def enable(world: World, name: str) -> bool:
     with world.sessions.begin() as writing:
-        return accounts.enable(writing, world.people[name], CLI, world.clock())
+        return directory.enable(writing, world.people[name], CLI, world.clock())
 
 
 def new_link(world: World, name: str) -> str:
@@ -155,7 +155,7 @@ def test_what_a_disabled_person_held_goes_back_with_its_age(world: World, state:
     assert found.clock_started_at == started
     rows = world.read(lambda s: s.scalars(select(AssignmentRow)).all())
     ended = {row.item_id: row.end_reason for row in rows if row.state == "ended"}
-    assert ended == dict.fromkeys([other] if sending else [item, other], accounts.DISABLED)
+    assert ended == dict.fromkeys([other] if sending else [item, other], directory.DISABLED)
     released = events(world, "assignment.released")
     assert [(row.item_id, row.actor) for row in released] == [(one, CLI) for one in ended]
     assert world.read(lambda s: s.scalar(select(DraftRow.text))) == "Dear Ana"
@@ -270,7 +270,7 @@ def test_a_place_is_changed_in_what_is_said_and_nothing_else(world: World) -> No
     with world.sessions.begin() as writing:
         writing.get_one(MembershipRow, ("acme", bob)).skills = {"refunds": 3}
     with world.sessions.begin() as writing:
-        accounts.change_place(writing, "acme", bob, {"teams": ["parcels"]}, CLI, NOON)
+        directory.change_place(writing, "acme", bob, {"teams": ["parcels"]}, CLI, NOON)
     place = world.read(lambda s: s.get(MembershipRow, ("acme", bob)))
     assert (place.teams, place.roles) == (["parcels"], ["responder"])
     assert (place.skills, place.on_duty) == ({"refunds": 3}, True)
@@ -281,12 +281,12 @@ def test_a_place_is_changed_in_what_is_said_and_nothing_else(world: World) -> No
 def test_the_last_admin_stays_admin(world: World) -> None:
     ada = world.people["ada"]
     with pytest.raises(PersonError, match="admin of acme"), world.sessions.begin() as writing:
-        accounts.change_place(writing, "acme", ada, {"roles": ["listener"]}, CLI, NOON)
+        directory.change_place(writing, "acme", ada, {"roles": ["listener"]}, CLI, NOON)
 
 
 def test_everybody_is_listed_by_address_with_their_places(world: World) -> None:
     disable(world, "bob")
-    found = world.read(accounts.accounts)
+    found = world.read(directory.accounts)
     assert [account.email for account in found] == sorted(account.email for account in found)
     bob = next(account for account in found if account.name == "Bob")
     assert (bob.active, bob.simulated) == (False, False)

@@ -14,14 +14,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from dashboard import assets, static_urls
-from dashboard.assets import ICONS, AssetError
+from dashboard.frame import assets, static_urls
+from dashboard.frame.assets import ICONS, AssetError
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATES = sorted((PROJECT / "dashboard" / "templates").rglob("*.html"))
 
 needs_build = pytest.mark.skipif(
-    not assets.is_built(), reason="static/vendor is not built: run `python -m dashboard.assets`"
+    not assets.is_built(),
+    reason="static/vendor is not built: run `python -m dashboard.frame.assets`",
 )
 
 

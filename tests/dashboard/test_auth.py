@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from dashboard import people
+from dashboard.accounts import people
 from earshot.database.tables import MembershipRow, PersonRow, SessionRow
 from tests.dashboard.world import PASSWORD, World, one, parsed
 

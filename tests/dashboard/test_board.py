@@ -19,9 +19,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from dashboard import charts, due, spans
-from dashboard.deadlines import Level, badge
-from dashboard.figures import (
+from dashboard.board import charts
+from dashboard.board.response_stats import (
     FEWEST,
     SLOTS_A_DAY,
     Period,
@@ -32,6 +31,9 @@ from dashboard.figures import (
     first_slot,
     open_by_age,
 )
+from dashboard.frame import durations as spans
+from dashboard.frame.deadlines import Level, badge
+from dashboard.lists import due
 from earshot.database import db
 from earshot.database.tables import SLOT_S, Table
 from earshot.domain import ItemState

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
-from dashboard import people
-from dashboard.permissions import declared
+from dashboard.accounts import people
+from dashboard.accounts.permissions import declared
 from earshot.database.tables import AssignmentRow, DraftRow, EventRow, ItemRow, ReplyRow
 from earshot.domain import ItemState, ReplyState, Role
 from tests.dashboard.seed import add_item, add_reply

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 
-from dashboard import people
+from dashboard.accounts import people
 from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState
 from tests.dashboard.live_desk import LiveDesk, serving

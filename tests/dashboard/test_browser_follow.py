@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select, update
 
 from collectors.delivery import delivery_outcome, outbox
-from dashboard import corrections, people
-from dashboard.browser_sessions import begin, find
+from dashboard.accounts import people
+from dashboard.accounts.browser_sessions import begin, find
+from dashboard.thread import corrections
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow, SessionRow
 from earshot.domain import ItemState
 from earshot.items.lifecycle import Change, move, record

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
-from dashboard.dead import SIZE
+from dashboard.admin.dead_letters import SIZE
 from earshot.database.tables import DeadLetterRow, EventRow
 from earshot.log import dead_letters
 from earshot.log.contract import PublishFailed

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.deadlines import Level, badge, duration
-from dashboard.filters import FIELDS, IS, Filter, Terms, parse
-from dashboard.item_pages import Key
-from dashboard.reply_limits import graphemes, limit_of
-from dashboard.snooze import NoSuchTime, Until, until
+from dashboard.answering.reply_limits import graphemes, limit_of
+from dashboard.frame.deadlines import Level, badge, duration
+from dashboard.lists.filters import FIELDS, IS, Filter, Terms, parse
+from dashboard.lists.item_pages import Key
+from dashboard.triage.snooze import NoSuchTime, Until, until
 from tests.builders import NOON
 
 MADRID = ZoneInfo("Europe/Madrid")

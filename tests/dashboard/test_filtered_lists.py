@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dashboard.filters import FIELDS, IS
+from dashboard.lists.filters import FIELDS, IS
 from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP
 from earshot.domain import ItemState, Sentiment
 from earshot.items.rollups import ClosedClock, close_clock

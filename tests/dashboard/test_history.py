@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from dashboard import figures
+from dashboard.board import response_stats
 from earshot.database.tables import FLAG_HISTORY, FLAG_UNSURE, MentionRow
 from earshot.domain import ItemState
 from earshot.items import rollups
@@ -91,7 +91,7 @@ def test_the_board_leaves_history_out_and_every_number_still_opens_its_list(worl
     assert one(mia.get("/items?flag=history"), "#count").text() == "30"
     assert one(mia.get("/items?flag=promised"), "#count").text() == "3"
     assert len(parsed(mia.get("/items?flag=promised")).css(".row")) == 3
-    backlog = world.read(lambda session: figures.backlog(session, "acme"))
+    backlog = world.read(lambda session: response_stats.backlog(session, "acme"))
     assert backlog.total == 3
     assert backlog.of_team("payments") == 3
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import spreadsheet
-from dashboard.item_questions import Question, question
+from dashboard.lists import spreadsheet
+from dashboard.lists.item_questions import Question, question
 from earshot.database.tables import FLAG_UNSURE
 from earshot.domain import ItemState, Sentiment
 from earshot.items.lifecycle import slot_of

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, text
 from sqlalchemy.orm import Session
 
-from dashboard import hub as hubs
-from dashboard.happenings import CHANGED_IDS, NEW_IDS, Happening, told
-from dashboard.hub import Full, Hub, Subscription
-from dashboard.live import Stream, counts
-from dashboard.positions import Position, parse
-from dashboard.tail import PATIENCE_S, Tail, newest, unseen
+from dashboard.live import broadcast as hubs
+from dashboard.live.broadcast import Full, Hub, Subscription
+from dashboard.live.event_cursor import Position, parse
+from dashboard.live.event_reader import PATIENCE_S, Tail, newest, unseen
+from dashboard.live.notifications import CHANGED_IDS, NEW_IDS, Happening, told
+from dashboard.live.pages import Stream, counts
 from earshot.database import db
 from earshot.database.tables import FLAG_VIP, BacklogRow, EventRow, Table
 from tests.builders import NOON
@@ -363,7 +363,7 @@ def test_shutdown_ends_open_streams_at_once(hub: Hub) -> None:
 def test_a_stream_ends_after_its_life_and_beats_while_it_waits(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.live.HEARTBEAT_S", 0.01)
+    monkeypatch.setattr("dashboard.live.pages.HEARTBEAT_S", 0.01)
     now = 0.0
     stream = Stream(hub, hub.subscribe("acme", None, 10), lambda: True, lambda: now)
     assert next(stream).startswith(b"retry: 2000\nid: ")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from dashboard.permissions import GRANTS, Permission, Undeclared, declared, granted, needs, public
+from dashboard.accounts.permissions import (
+    GRANTS,
+    Permission,
+    Undeclared,
+    declared,
+    granted,
+    needs,
+    public,
+)
 from earshot.domain import Role
 from tests.dashboard.world import World
 

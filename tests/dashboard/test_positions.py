@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.positions import WRITTEN_HOLES, Position, parse
+from dashboard.live.event_cursor import WRITTEN_HOLES, Position, parse
 
 numbers = st.lists(st.integers(1, 60), unique=True, min_size=1)
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
-from dashboard import people
-from dashboard.browser_sessions import begin, find
-from dashboard.desk import Viewer
-from dashboard.queue_undo import TooLate, take_back
+from dashboard.accounts import people
+from dashboard.accounts.browser_sessions import begin, find
+from dashboard.answering.undo import TooLate, take_back
+from dashboard.frame.app_context import Viewer
 from earshot.database.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
 from earshot.domain import ItemState
 from earshot.items.holding import HELD

@@ -8,9 +8,9 @@ import re
 import pytest
 from sqlalchemy import select
 
-from dashboard.assets import ICONS
-from dashboard.permissions import Permission, needs
-from dashboard.security import CSP, HEADERS
+from dashboard.accounts.permissions import Permission, needs
+from dashboard.frame.assets import ICONS
+from dashboard.frame.security import CSP, HEADERS
 from earshot.database.tables import PersonRow
 from earshot.domain import Role
 from tests.dashboard.seed import add_item

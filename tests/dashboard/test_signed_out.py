@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 from werkzeug.test import TestResponse
 
-from dashboard import people
-from dashboard.signed_out import local_path
+from dashboard.accounts import people
+from dashboard.accounts.signed_out import local_path
 from earshot.database.tables import (
     DraftRow,
     ItemRow,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from dashboard.patience import (
+from dashboard.accounts.login_backoff import (
     FORGET,
     ONE_AT_ONE,
     PATIENCE,
@@ -23,7 +23,7 @@ from dashboard.patience import (
     places,
     wait,
 )
-from dashboard.throttle import Throttle
+from dashboard.accounts.throttle import Throttle
 from earshot.database import db
 from earshot.database.tables import SignInFailureRow, Table
 from tests.builders import NOON

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.desk import EXTENSION
-from dashboard.patience import ONE_AT_ONE
+from dashboard.accounts.login_backoff import ONE_AT_ONE
+from dashboard.frame.app_context import EXTENSION
 from tests.dashboard.world import World, make_world
 
 

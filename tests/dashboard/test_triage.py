@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from dashboard import item_pages
+from dashboard.lists import item_pages
 from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, AssignmentRow, EventRow, ItemRow
 from earshot.domain import ItemState, Sentiment
 from earshot.items.lifecycle import Change, move

@@ -15,8 +15,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from dashboard import create_app, people
-from dashboard.browser_sessions import begin
+from dashboard import create_app
+from dashboard.accounts import people
+from dashboard.accounts.browser_sessions import begin
 from earshot.brand import Brand, TopicText
 from earshot.database import db
 from earshot.database.tables import BrandRow, PersonRow, Table

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from dashboard import people
+from dashboard.accounts import people
 from earshot.database import db, schema
 from earshot.database.tables import EventRow, MembershipRow
 from earshot.runtime import connect

@@ -13,10 +13,10 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from dashboard import people
-from dashboard.desk import Viewer
-from dashboard.permissions import granted
-from dashboard.replies import Queued, Written, queue_reply, reply_key
+from dashboard.accounts import people
+from dashboard.accounts.permissions import granted
+from dashboard.answering.replies import Queued, Written, queue_reply, reply_key
+from dashboard.frame.app_context import Viewer
 from earshot.database import db
 from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, Role

@@ -17,10 +17,11 @@ from hypothesis.stateful import (
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard import queue_lists, queue_pages, reply_changes, verdicts
-from dashboard.desk import Viewer
-from dashboard.replies import Written, queue_reply
-from dashboard.verdicts import Done, NotUs, Snooze, ToPerson, ToTeam, Verdict
+from dashboard.answering import pages, queries, reply_changes
+from dashboard.answering.replies import Written, queue_reply
+from dashboard.frame.app_context import Viewer
+from dashboard.triage import verdicts
+from dashboard.triage.verdicts import Done, NotUs, Snooze, ToPerson, ToTeam, Verdict
 from earshot.database.tables import AssignmentRow, EventRow, ItemRow, MembershipRow, ReplyRow, Table
 from earshot.domain import ItemState
 from earshot.items import assignments
@@ -109,13 +110,13 @@ class Desk(RuleBasedStateMachine):
         who = viewer(person)
         self.act(
             pick,
-            lambda s, item: queue_lists.take(s, who, item.id, item.version, self.all.clock()),
+            lambda s, item: queries.take(s, who, item.id, item.version, self.all.clock()),
         )
 
     @rule(person=people)
     def the_next_one_is_taken(self, person: int) -> None:
         with self.all.sessions.begin() as session:
-            queue_lists.take_next(session, viewer(person), self.all.clock())
+            queries.take_next(session, viewer(person), self.all.clock())
 
     @rule(person=people, pick=st.integers(0))
     def an_item_is_given_back(self, person: int, pick: int) -> None:
@@ -129,7 +130,7 @@ class Desk(RuleBasedStateMachine):
     @rule(person=people, pick=st.integers(0))
     def an_answer_is_begun(self, person: int, pick: int) -> None:
         now = self.all.clock()
-        self.act(pick, lambda s, item: queue_pages.begin_answering(s, viewer(person), item.id, now))
+        self.act(pick, lambda s, item: pages.begin_answering(s, viewer(person), item.id, now))
 
     @rule(person=people, pick=st.integers(0), kind=verdict_kinds)
     def a_verdict_is_given(self, person: int, pick: int, kind: Verdict | str) -> None:

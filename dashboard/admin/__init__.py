@@ -1,0 +1,1 @@
+"""What keeps the installation well: dead letters and the health of sources."""

@@ -1,0 +1,82 @@
+"""Dead letters: what could not be handled, to be read, retried or dropped."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from dashboard.accounts.permissions import Permission, needs
+from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.i18n import gettext as _
+from dashboard.frame.i18n import ngettext
+from earshot.log import dead_letters
+from earshot.log.dead_letters import DeadLetter, readable
+
+pages = Blueprint("dead", __name__)
+
+SIZE = 50
+
+
+@pages.get("/admin/dead")
+@needs(Permission.SEE_DEAD)
+def letters() -> str:
+    after = request.args.get("after", 0, type=int)
+    with desk().readers.begin() as reading:
+        found = dead_letters.waiting(reading, brand=viewer().brand, after=after, limit=SIZE + 1)
+    return render_template(
+        "dead.html",
+        letters=found[:SIZE],
+        more=found[SIZE - 1].id if len(found) > SIZE else None,
+        first=after == 0,
+        may_settle=viewer().can(Permission.SETTLE_DEAD),
+    )
+
+
+@pages.get("/admin/dead/<int:letter_id>")
+@needs(Permission.SEE_DEAD)
+def letter(letter_id: int) -> str:
+    found = _find(letter_id)
+    return render_template(
+        "dead_letter.html",
+        letter=found,
+        key=readable(found.key, 200),
+        value=readable(found.value),
+        headers={name: readable(str(value).encode(), 400) for name, value in found.headers.items()},
+        may_settle=viewer().can(Permission.SETTLE_DEAD),
+    )
+
+
+def _find(letter_id: int) -> DeadLetter:
+    with desk().readers.begin() as reading:
+        found = dead_letters.find(reading, viewer().brand, letter_id)
+    return found or abort(404)
+
+
+@pages.post("/admin/dead/retry")
+@needs(Permission.SETTLE_DEAD)
+def retry() -> Response:
+    with desk().sessions.begin() as writing:
+        done = dead_letters.want_retry(
+            writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
+        )
+    flash(ngettext("%(num)d letter goes back.", "%(num)d letters go back.", done))
+    return redirect(url_for("dead.letters"))
+
+
+@pages.post("/admin/dead/drop")
+@needs(Permission.SETTLE_DEAD)
+def drop() -> Response:
+    with desk().sessions.begin() as writing:
+        done = dead_letters.drop(
+            writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
+        )
+    flash(ngettext("%(num)d letter dropped.", "%(num)d letters dropped.", done))
+    return redirect(url_for("dead.letters"))
+
+
+def _chosen() -> list[int]:
+    """The ids that a form names, as many as one page can hold. None chosen is an answer too."""
+    chosen = request.form.getlist("id", type=int)[:SIZE]
+    if not chosen:
+        flash(_("Choose at least one letter."), "wrong")
+    return chosen

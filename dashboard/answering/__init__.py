@@ -1,0 +1,1 @@
+"""The responder's work: a queue by deadline, and a reply."""

@@ -1,0 +1,317 @@
+"""The responder's queue: what is theirs by deadline, and one item to answer."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from dashboard.accounts.auth import wants_fragment
+from dashboard.accounts.permissions import Permission, needs
+from dashboard.answering import drafts, queries, unsent
+from dashboard.answering import undo as queue_undo
+from dashboard.answering.queries import Answer, Assignment, Groups
+from dashboard.answering.reply_limits import limit_of
+from dashboard.board import backlog_counts
+from dashboard.frame.app_context import Viewer, desk, viewer
+from dashboard.frame.converters import column_number
+from dashboard.frame.i18n import gettext as _
+from dashboard.thread.conflicts import who_did_what
+from dashboard.thread.item_detail import Pane, pane
+from dashboard.triage import verdicts
+from earshot.database.tables import ItemRow, ReplyRow
+from earshot.domain import ItemState
+from earshot.items import assignments, lifecycle
+from earshot.items.holding import HELD
+from earshot.items.lifecycle import Change, Forbidden, Stale
+
+pages = Blueprint("queue", __name__)
+
+Page = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desktop:
+    """All that the queue page shows beside the list."""
+
+    pane: Pane
+    mine: bool
+    draft: str
+    nonce: str
+    written_by: str
+    limit: int
+    assignment: Assignment | None
+    similar: tuple[Answer, ...]
+
+
+@pages.get("/queue")
+@needs(Permission.ANSWER)
+def queue() -> Page:
+    return show(None)
+
+
+@pages.get("/queue/<int:item_id>")
+@needs(Permission.ANSWER)
+def item(item_id: int) -> Page:
+    return show(item_id)
+
+
+def show(
+    item_id: int | None, *, status: int = 200, notice: str = "", text: str | None = None
+) -> Page:
+    """The queue with an item open; `text` keeps what was typed when sending was refused."""
+    who, now = viewer(), desk().clock()
+    with desk().readers.begin() as reading:
+        groups = queries.held_by(reading, who, now)
+        offered = queries.offers(reading, who)
+        listed = [line.id for line in groups.in_order]
+        if wants_fragment() and item_id is None:
+            return _rows(reading, groups, offered)
+        found = _desktop(reading, item_id, text) if item_id is not None else None
+        if item_id is not None and found is None:
+            abort(404)
+        sent_item = _sent_item(reading)
+        states = queries.reply_states(reading, who, listed)
+        closed = queue_undo.last_closed(reading, who, now)
+        if found is not None and found.draft and "unsent" in request.args:
+            notice = notice or _("Nothing was sent: your sign-in had ended. Your text is below.")
+        team_waits = backlog_counts.open_items(reading, who.brand, (ItemState.QUEUED,))
+    page = render_template(
+        "queue.html",
+        groups=groups,
+        offered=offered,
+        replies=states,
+        confirmed=(),
+        gone_at=0,
+        chosen=item_id,
+        open=found,
+        team_waits=team_waits,
+        notice=notice,
+        sent=_sent(),
+        sent_item=sent_item,
+        closed=closed,
+    )
+    return page, status
+
+
+def _rows(reading: Session, groups: Groups, offered: dict[int, datetime | None]) -> str:
+    """The list alone. `was` names the rows that the page shows as on their way."""
+    who, now = viewer(), desk().clock()
+    was = [number for part in request.args.getlist("was") if (number := _number(part)) is not None]
+    confirmed = queries.just_confirmed(reading, who, was[: queries.MOST], now)
+    listed = [line.id for line in (*groups.in_order, *confirmed)]
+    return render_template(
+        "_queue_rows.html",
+        groups=groups,
+        offered=offered,
+        replies=queries.reply_states(reading, who, listed),
+        confirmed=confirmed,
+        gone_at=int((now + queries.SHOWN_CONFIRMED).timestamp()),
+        chosen=None,
+    )
+
+
+def _number(text: str) -> int | None:
+    try:
+        return column_number(text)
+    except ValueError:
+        return None
+
+
+def _sent() -> dict[str, int] | None:
+    """The reply that was just queued: its id and when it goes out, in seconds since 1970."""
+    reply, at = (
+        request.args.get("sent", type=column_number),
+        request.args.get("at", type=column_number),
+    )
+    if reply is None or at is None or at <= desk().clock().timestamp():
+        return None
+    return {"reply": reply, "at": at, "left": int(at - desk().clock().timestamp())}
+
+
+def _sent_item(session: Session) -> int | None:
+    """The item whose reply was just queued: the browser's copy of the text may go then."""
+    reply = request.args.get("sent", type=column_number)
+    if reply is None:
+        return None
+    return session.scalar(
+        select(ReplyRow.item_id).where(
+            ReplyRow.id == reply,
+            ReplyRow.brand == viewer().brand,
+            ReplyRow.person_id == viewer().person_id,
+        )
+    )
+
+
+def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None:
+    who = viewer()
+    found = pane(session, who, item_id)
+    if found is None:
+        return None
+    return Desktop(
+        pane=found,
+        mine=found.item.assignee_id == who.person_id and ItemState(found.item.state) in HELD,
+        draft=drafts.draft_of(session, who, item_id) if text is None else text,
+        nonce=secrets.token_hex(8),
+        written_by=unsent.note(who, item_id, desk().clock()),
+        limit=limit_of(found.item.platform).graphemes,
+        assignment=queries.assignment_of(session, who.brand, item_id),
+        similar=tuple(queries.similar_answers(session, who.brand, found.item)),
+    )
+
+
+@pages.post("/queue/next")
+@needs(Permission.ANSWER)
+def take_next() -> Page:
+    with desk().sessions.begin() as writing:
+        taken = queries.take_next(writing, viewer(), desk().clock())
+    if taken is None:
+        flash(_("Nothing waits for your teams."))
+        return redirect(url_for("queue.queue"))
+    return redirect(url_for("queue.item", item_id=taken))
+
+
+@pages.post("/queue/<int:item_id>/take")
+@needs(Permission.ANSWER)
+def take(item_id: int) -> Page:
+    expect = request.form.get("expect", type=column_number)
+    try:
+        with desk().sessions.begin() as writing:
+            queries.take(writing, viewer(), item_id, expect, desk().clock())
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    return redirect(url_for("queue.item", item_id=item_id))
+
+
+@pages.post("/queue/<int:item_id>/accept")
+@needs(Permission.ANSWER)
+def accept(item_id: int) -> Page:
+    """Accept an offer. Sent by the page when it opens an offered item."""
+    with desk().sessions.begin() as writing:
+        accepted = assignments.accept(
+            writing, viewer().brand, item_id, viewer().person_id, desk().clock()
+        )
+    if wants_fragment():
+        return "", 204 if accepted else 409
+    return redirect(url_for("queue.item", item_id=item_id)) if accepted else conflict(item_id)
+
+
+@pages.post("/queue/<int:item_id>/release")
+@needs(Permission.ANSWER)
+def release(item_id: int) -> Page:
+    who = viewer()
+    try:
+        with desk().sessions.begin() as writing:
+            assignments.hand_back(
+                writing,
+                who.brand,
+                item_id,
+                who.person_id,
+                desk().clock(),
+                expect=request.form.get("expect", type=column_number),
+                reason=request.form.get("reason", "").strip()[:200],
+            )
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    flash(_("Given back; the item keeps its age."))
+    return redirect(url_for("queue.queue"))
+
+
+@pages.post("/queue/<int:item_id>/done")
+@needs(Permission.ANSWER)
+def done(item_id: int) -> Page:
+    """End an item that needs no reply; only who holds it may."""
+    who, now = viewer(), desk().clock()
+    expect = request.form.get("expect", type=column_number)
+    if expect is None:
+        abort(400)
+    with desk().readers.begin() as reading:
+        following = following_item(queries.held_by(reading, who, now), item_id)
+        held = pane(reading, who, item_id)
+    if held is None:
+        abort(404)
+    if held.item.assignee_id != who.person_id:
+        return conflict(item_id)
+    try:
+        with desk().sessions.begin() as writing:
+            version = verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    queue_undo.remember(who, item_id, version, now)
+    return redirect(_to(following))
+
+
+@pages.post("/queue/<int:item_id>/undo")
+@needs(Permission.ANSWER)
+def undo(item_id: int) -> Page:
+    """Take back that one has closed an item: it is one's own again, as it was."""
+    expect = request.form.get("expect", type=column_number)
+    if expect is None:
+        abort(400)
+    queue_undo.forget(item_id)
+    try:
+        with desk().sessions.begin() as writing:
+            queue_undo.take_back(writing, viewer(), item_id, expect, desk().clock())
+    except queue_undo.TooLate:
+        flash(
+            _("Not undone: that is possible for five minutes only. Take the item again."), "wrong"
+        )
+        return redirect(_to(item_id))
+    except (Stale, Forbidden):
+        return conflict(item_id)
+    flash(_("Undone: the item is yours again."))
+    return redirect(_to(item_id))
+
+
+@pages.post("/queue/<int:item_id>/draft")
+@needs(Permission.ANSWER)
+def draft(item_id: int) -> Page:
+    """Keep what is typed. The first keystroke accepts an offer and begins the answer."""
+    who, now = viewer(), desk().clock()
+    with desk().sessions.begin() as writing:
+        if not drafts.item_exists(writing, who.brand, item_id):
+            abort(404)
+        text = request.form.get("text", "")
+        drafts.save(writing, who, item_id, text, now)
+        begin_answering(writing, who, item_id, now)
+    return "", 204
+
+
+def begin_answering(session: Session, who: Viewer, item_id: int, now: datetime) -> None:
+    """Accept an offer and start on the item, if the person holds it. Raises as `move`."""
+    state = session.scalar(
+        select(ItemRow.state).where(
+            ItemRow.id == item_id, ItemRow.brand == who.brand, ItemRow.assignee_id == who.person_id
+        )
+    )
+    if state is None:
+        return
+    assignments.accept(session, who.brand, item_id, who.person_id, now)
+    if state == ItemState.ASSIGNED:
+        lifecycle.move(
+            session,
+            Change(
+                item_id=item_id, brand=who.brand, actor=who.actor, at=now, to=ItemState.ANSWERING
+            ),
+        )
+
+
+def following_item(groups: Groups, item_id: int) -> int | None:
+    """The most urgent other item of a queue."""
+    return next((line.id for line in groups.waiting if line.id != item_id), None)
+
+
+def _to(item_id: int | None) -> str:
+    return url_for("queue.queue") if item_id is None else url_for("queue.item", item_id=item_id)
+
+
+def conflict(item_id: int) -> Page:
+    """Tell who was faster."""
+    with desk().readers.begin() as reading:
+        words = who_did_what(reading, item_id)
+    return render_template("conflict.html", conflicts=[(item_id, words)]), 409

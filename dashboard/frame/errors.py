@@ -1,0 +1,76 @@
+"""Pages for what went wrong, with a request id that the log has too."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, Response, current_app, g, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from dashboard.frame.i18n import gettext as _
+from dashboard.frame.i18n import lazy
+
+log = logging.getLogger(__name__)
+
+TITLES = {
+    400: lazy("This request can't be used"),
+    403: lazy("You may not see this"),
+    404: lazy("There is nothing here"),
+    405: lazy("This can't be done here"),
+    409: lazy("Somebody else was faster"),
+    413: lazy("That is too much at once"),
+    429: lazy("Too many requests"),
+    500: lazy("Something broke on our side"),
+    503: lazy("Too much at once"),
+}
+ADVICE = {
+    400: lazy("Go back, reload the page and try again; the form may have been open for long."),
+    403: lazy("Ask an admin for the role that this page needs, or switch to another brand."),
+    404: lazy("The address may be wrong, or it belongs to another brand."),
+    409: lazy("Go back and reload to see what changed; nothing of yours was applied."),
+    429: lazy("Wait a little, then try again."),
+    503: lazy("Many people sign in at this moment. Try again in a few seconds."),
+    500: lazy("Try again. If it stays, tell an admin the request id below."),
+}
+
+
+def set_up(app: Flask) -> None:
+    """Number every request, and answer every error with a page that names the number."""
+
+    @app.before_request
+    def number_request() -> None:
+        g.request_id = secrets.token_hex(8)
+
+    @app.after_request
+    def say_number(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.get("request_id", "")
+        return response
+
+    app.register_error_handler(HTTPException, show)
+    app.register_error_handler(Exception, broke)
+
+
+def broke(error: Exception) -> tuple[str, int]:
+    """An error that nobody expected: logged whole, shown only as a number."""
+    request_id = g.get("request_id", "")
+    log.error("request failed", exc_info=error, extra={"request_id": request_id})
+    if current_app.testing:
+        raise error
+    return show(InternalServerError())
+
+
+def show(error: HTTPException) -> tuple[str, int]:
+    """The page, or for a script only its pane."""
+    status = error.code or 500
+    title = TITLES.get(status, error.name)
+    advice = ADVICE.get(status, "")
+    fragment = "HX-Request" in request.headers or "X-Fragment" in request.headers
+    page = render_template(
+        "_error.html" if fragment else "error.html",
+        status=status,
+        title=_(title),
+        advice=_(advice) if advice else "",
+        request_id=g.get("request_id", ""),
+    )
+    return page, status

@@ -1,0 +1,204 @@
+"""How values are shown in templates: times in the reader's zone, numbers, labels in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from babel.dates import format_datetime, format_time
+from babel.numbers import format_decimal, format_percent
+from flask import Flask, request
+from markupsafe import Markup
+
+from dashboard.answering.reply_limits import graphemes
+from dashboard.frame import deadlines, home
+from dashboard.frame.app_context import desk, signed_in
+from dashboard.frame.i18n import gettext as _
+from dashboard.frame.i18n import lazy
+from dashboard.thread.audit import plain
+from earshot.domain import ItemState, ReplyState, Role, Sentiment
+
+RELATIVE = timedelta(hours=24)
+
+STATES: Mapping[str, str] = {
+    ItemState.NEW: lazy("New"),
+    ItemState.TRIAGED: lazy("Triaged"),
+    ItemState.QUEUED: lazy("Queued"),
+    ItemState.ASSIGNED: lazy("Assigned"),
+    ItemState.ANSWERING: lazy("Being answered"),
+    ItemState.AWAITING_APPROVAL: lazy("Awaiting approval"),
+    ItemState.SENDING: lazy("Sending"),
+    ItemState.ANSWERED: lazy("Answered"),
+    ItemState.CLOSED: lazy("Closed"),
+    ItemState.SNOOZED: lazy("Snoozed"),
+    ItemState.DISMISSED: lazy("Dismissed"),
+    ItemState.EXPIRED: lazy("Expired"),
+}
+REPLY_STATES: Mapping[str, str] = {
+    ReplyState.DRAFT: lazy("draft"),
+    ReplyState.AWAITING_APPROVAL: lazy("awaiting approval"),
+    ReplyState.QUEUED: lazy("queued"),
+    ReplyState.SENDING: lazy("sending"),
+    ReplyState.SENT: lazy("sent, being confirmed"),
+    ReplyState.CONFIRMED: lazy("confirmed"),
+    ReplyState.UNKNOWN: lazy("unknown: we're reading the thread back"),
+    ReplyState.FAILED: lazy("failed"),
+    ReplyState.WITHDRAWN: lazy("withdrawn"),
+    ReplyState.DELETED: lazy("deleted"),
+}
+SENTIMENTS: Mapping[str, tuple[str, str]] = {
+    Sentiment.POSITIVE: ("▲", lazy("Positive")),
+    Sentiment.NEUTRAL: ("■", lazy("Neutral")),
+    Sentiment.NEGATIVE: ("▼", lazy("Negative")),
+}
+ROLES: Mapping[str, str] = {
+    Role.LISTENER: lazy("listener"),
+    Role.RESPONDER: lazy("responder"),
+    Role.MANAGER: lazy("manager"),
+    Role.ADMIN: lazy("admin"),
+}
+BADGES: Mapping[str, str] = {
+    deadlines.Level.OVERDUE: lazy("Overdue %(left)s"),
+    deadlines.Level.RISK: lazy("At risk %(left)s"),
+    deadlines.Level.LATER: lazy("Due in %(left)s"),
+}
+
+
+def set_up(app: Flask) -> None:
+    """Give templates their filters and what every page shows."""
+    app.jinja_env.filters.update(
+        when=when,
+        moment=moment,
+        number=number,
+        share=share,
+        state_words=lambda state: _(STATES.get(state, state)),
+        reply_words=lambda state: _(REPLY_STATES.get(state, state)),
+        role_words=lambda role: _(ROLES.get(role, role)),
+        sentiment_words=lambda value: _(SENTIMENTS[value][1]) if value in SENTIMENTS else value,
+        # `_()` of Jinja takes its argument for safe HTML and for a format: sentences only
+        translated=_,
+        web_url=web_url,
+        duration=deadlines.duration,
+        graphemes=graphemes,
+        plain=plain,
+        sentiment_sign=lambda value: SENTIMENTS[value][0] if value in SENTIMENTS else "",
+    )
+    app.jinja_env.globals.update(sla=sla)
+    app.context_processor(shell)
+
+
+def shell() -> dict[str, object]:
+    """What the frame around every page needs."""
+    who = signed_in()
+    ways = [way for way in home.WAYS if who and who.can(way.permission)]
+    return {
+        "viewer": who,
+        "ways": ways,
+        "here": next((w.path for w in ways if _is_below(request.path, w.path)), ""),
+        "script_words": script_words(),
+        "server_now": int(desk().clock().timestamp()),
+    }
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
+
+
+def script_words() -> dict[str, str]:
+    """Sentences for scripts, which read them from the page: `%(name)s` is filled in there."""
+    return {
+        "overdue": _("Overdue %(left)s"),
+        "risk": _("At risk %(left)s"),
+        "later": _("Due in %(left)s"),
+        "conn_connecting": _("Connecting"),
+        "conn_live": _("Live"),
+        "conn_reconnecting": _("Reconnecting"),
+        "conn_polling": _("Every 10 s"),
+        "conn_signed_out": _("Signed out"),
+        "signed_out": _("Your sign-in has ended. Nothing was sent or changed."),
+        "sign_in": _("Sign in"),
+        "goes_out": _("goes out in %(seconds)s s"),
+        "going_out": _("going out now"),
+        "saved": _("Draft saved"),
+        "not_saved": _("Draft not saved; it is kept in this browser"),
+        "undo": _("Undo"),
+        "retry": _("Retry"),
+        "dismiss": _("Dismiss"),
+        "undone": _("Undone."),
+        "failed": _("Could not save. Nothing was changed."),
+        "new": _("%(n)s new, press ."),
+        "assign": _("%(n)s assigned"),
+        "done": _("%(n)s done"),
+        "snooze": _("%(n)s snoozed"),
+        "not_us": _("%(n)s marked as not us"),
+        "selected": _("%(n)s selected"),
+        "became_overdue": _("An item of yours is overdue."),
+        "confirm_many": _("This changes %(n)s items at once. Go on?"),
+        "nothing_to_undo": _("Nothing to undo."),
+    }
+
+
+def _place() -> tuple[str, str]:
+    who = signed_in()
+    return (who.locale, who.timezone.key) if who else ("en", "UTC")
+
+
+def moment(value: datetime) -> str:
+    """An absolute time in the reader's zone, with the zone's name."""
+    who = signed_in()
+    locale, _zone = _place()
+    return format_datetime(
+        value, "d MMM y, HH:mm z", tzinfo=who.timezone if who else None, locale=locale
+    )
+
+
+def when(value: datetime | None) -> Markup:
+    """A `<time>`: how long ago within a day, the date after; the whole on hover."""
+    if value is None:
+        return Markup("")
+    age = desk().clock() - value
+    words = ago_words(age) if timedelta(0) <= age < RELATIVE else moment(value)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        value.isoformat(timespec="seconds"), moment(value), words
+    )
+
+
+def ago_words(age: timedelta) -> str:
+    """How long ago, in words, for less than a day."""
+    minutes = int(age.total_seconds()) // 60
+    if minutes < 1:
+        return _("just now")
+    if minutes < 60:  # noqa: PLR2004 -- an hour
+        return _("%(n)d min ago", n=minutes)
+    return _("%(n)d h ago", n=minutes // 60)
+
+
+def time_of_day(value: datetime) -> str:
+    """Hours and minutes in the reader's zone."""
+    who = signed_in()
+    return format_time(value, "HH:mm", tzinfo=who.timezone if who else None, locale=_place()[0])
+
+
+def web_url(url: str) -> str:
+    """A link from outside if it leads to the web, else nothing: `javascript:` is one too."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def number(value: float) -> str:
+    """A number with the reader's separators."""
+    return format_decimal(value, locale=_place()[0])
+
+
+def share(value: float) -> str:
+    """A probability as whole per cent."""
+    return format_percent(value, "0 %", locale=_place()[0])
+
+
+def sla(due_at: datetime | None, target_s: int) -> Markup:
+    """The badge of a deadline; the page's clock keeps it true. Nothing without a deadline."""
+    found = deadlines.badge(due_at, target_s, desk().clock())
+    if found is None:
+        return Markup("")
+    return Markup('<span class="sla {}" data-due="{}" data-risk="{}">{}</span>').format(
+        found.level, found.due, found.risk_s, _(BADGES[found.level], left=found.left)
+    )

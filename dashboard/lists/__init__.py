@@ -1,0 +1,1 @@
+"""Lists of items: filters, pages, drill-downs and exports."""

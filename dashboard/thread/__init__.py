@@ -1,0 +1,1 @@
+"""One item: its conversation, its history, its labels."""

@@ -1,0 +1,1 @@
+"""The listener's work: what nobody has decided on yet."""
