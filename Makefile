@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EARSHOT := $(BIN)/earshot
 ASSETS := dashboard/static/vendor/MANIFEST.json
-CHECKED := earshot collectors classifier router dashboard docs bench
+CHECKED := earshot collectors classifier router dashboard operations docs bench
 say := printf '%s\n'
 
 ##@ Use it

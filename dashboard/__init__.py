@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from flask import Flask
-from jinja2 import StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from dashboard.accounts import auth, me
 from dashboard.admin import dead_letters, health
-from dashboard.answering import forms
+from dashboard.answering import forms as reply_forms
 from dashboard.answering import pages as queue_pages
 from dashboard.board import pages as board
 from dashboard.frame import errors, formats, home, i18n, request_metrics, security, static_urls
@@ -19,21 +20,24 @@ from dashboard.frame.converters import ColumnNumber
 from dashboard.lists import pages as items
 from dashboard.live import pages as live
 from dashboard.thread import pages as mention
-from dashboard.triage import forms
+from dashboard.triage import forms as triage_forms
 from dashboard.triage import pages as triage
 from earshot.brand import Brand
 from earshot.database.db import Sessions
 from earshot.runtime.metrics import Metrics
+
+TEMPLATES = tuple(sorted(Path(__file__).parent.glob("*/templates")))
+"""Each area keeps its own; a template's name is unique among all of them (a test counts)."""
 
 PAGES = (
     home.pages,
     auth.pages,
     me.pages,
     triage.pages,
-    forms.pages,
+    triage_forms.pages,
     mention.pages,
     queue_pages.pages,
-    forms.pages,
+    reply_forms.pages,
     items.pages,
     board.pages,
     health.pages,
@@ -59,6 +63,7 @@ def create_app(
     """
     metrics = metrics or Metrics("serve")
     app = Flask(__name__)
+    app.jinja_loader = ChoiceLoader([FileSystemLoader(folder) for folder in TEMPLATES])
     app.extensions[EXTENSION] = Desk(
         sessions=sessions, readers=readers, brands=brands, web=web, clock=clock, metrics=metrics
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from earshot.log.topics import TOPICS
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference" / "schemas"
+FOLDER = Path(__file__).with_name("reference") / "schemas"
 
 
 def schemas() -> Mapping[str, bytes]:

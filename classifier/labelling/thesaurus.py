@@ -12,7 +12,7 @@ from pathlib import Path
 
 from classifier.text.normalization import normalise
 
-THESAURUS = Path(__file__).with_name("model") / "thesaurus.txt"
+THESAURUS = Path(__file__).resolve().parents[1] / "model" / "thesaurus.txt"
 
 _TOKEN = re.compile(r"[\w'-]+")
 

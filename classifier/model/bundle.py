@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-DEFAULT_MODEL = Path(__file__).with_name("model") / "default.npz"
+DEFAULT_MODEL = Path(__file__).with_name("default.npz")
 """The model that is shipped. `model/CARD.md` says what it knows and what it doesn't."""
 
 FORMAT = 2

@@ -20,7 +20,7 @@ from earshot.domain import Intent, Sentiment
 SEMEVAL_FILE = "sentiment_semeval_train.csv"
 BANKING_FILE = "topic_banking77_train.csv"
 CLINC_FILE = "topic_clinc150_train_val.csv"
-SEED_FILE = Path(__file__).with_name("model") / "seed.csv"
+SEED_FILE = Path(__file__).resolve().parents[1] / "model" / "seed.csv"
 SEED_WEIGHT = 6.0
 """Our own sentences are few and to the point: each counts as six."""
 

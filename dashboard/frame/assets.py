@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parents[1]
 VENDOR = HERE / "static" / "vendor"
 PROJECT = HERE.parent
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from flask import Flask
 from markupsafe import Markup, escape
 
-STATIC = Path(__file__).parent / "static"
-ICONS = frozenset((Path(__file__).parent / "icons.txt").read_text().split())
+DESK = Path(__file__).resolve().parents[1]
+STATIC = DESK / "static"
+ICONS = frozenset((DESK / "icons.txt").read_text().split())
 URL = "/static"
 
 _log = logging.getLogger(__name__)

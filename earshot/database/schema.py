@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Alembic is loaded only where something is to be migrated: every role asks where the schema
 # stands when it starts, and loading it takes a third of a second.
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 VERSION_TABLE = "alembic_version"
 

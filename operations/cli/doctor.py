@@ -195,7 +195,7 @@ def _access(built: Built) -> Finding:
 
     subject = f"credentials of {built.name}"
     try:
-        return Well(subject, built.platform.access(built.config))
+        return Well(subject, built.platform.check_credentials(built.config))
     except PlatformError as error:
         remedy = "correct them" if error.permanent else "try again; the platform may be down"
         return Wrong(subject, str(error), remedy)

@@ -113,4 +113,4 @@ def test_a_recorded_file_must_be_there(tmp_path: Path) -> None:
 
 def test_the_simulator_needs_none() -> None:
     simulator = PLATFORMS["simulator"]
-    assert "no credentials" in simulator.access(simulator.read({}))
+    assert "no credentials" in simulator.check_credentials(simulator.read({}))
