@@ -6,6 +6,7 @@ COPY environment.sh requirements.txt pyproject.toml README.md ./
 COPY earshot/__init__.py earshot/__init__.py
 RUN ./environment.sh /opt/earshot requirements.txt
 COPY package.json package-lock.json .npmrc ./
+COPY dashboard/icons.txt dashboard/icons.txt
 COPY dashboard/frame/assets.py dashboard/frame/assets.py
 RUN PATH=/opt/earshot/bin:$PATH python -P dashboard/frame/assets.py
 
@@ -21,6 +22,7 @@ COPY collectors collectors
 COPY classifier classifier
 COPY router router
 COPY dashboard dashboard
+COPY operations operations
 COPY --from=build /app/dashboard/static/vendor dashboard/static/vendor
 ENV PATH=/opt/earshot/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -41,7 +41,7 @@ OPERATOR_WEIGHT = 4.0
 """What a brand labels itself counts for more than a public text."""
 
 TOPIC_CURVE = TopicCurve(slope=2.29, lead=0.62, offset=5.35, threshold=THRESHOLD)
-"""The curve of a bundle that is trained without the sets to fit one (`classifier.training.topic_curve`)."""
+"""The curve of a bundle trained without the sets that `training.topic_curve` needs."""
 
 PRIORS: Mapping[str, float] = {Intent.REMARK: 2.0}
 """How much more often than its task's other labels a label is expected; 1 if not named.

@@ -19,7 +19,7 @@ from msgspec import Meta
 PREFIX = "EARSHOT_"
 
 CRASH_AT = "EARSHOT_CRASH_AT"
-"""The variable that ends a role in the middle of its work, for tests: `earshot.runtime.crash_points`."""
+"""Ends a role in the middle of its work, for tests: `earshot.runtime.crash_points`."""
 
 NOT_SETTINGS = frozenset({"EARSHOT_CONFIG", "EARSHOT_DATA_DIR", CRASH_AT})
 """Variables of the same prefix that are no settings, besides those of the tests."""

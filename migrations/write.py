@@ -1,4 +1,4 @@
-"""Write the next migration from what earshot/database/tables.py says: `make migration NAME='add a column'`.
+"""Write the next migration from the tables: `make migration NAME='add a column'`.
 
 It is compared with a new database at the newest revision, so that nobody's own database matters.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +19,7 @@ LONGEST_TEST = 700
 """Lines of a file of tests: one subject, example after example."""
 
 LONGER_WITH_REASON = {
-    "earshot/database/tables.py": "one schema, one file: a table is found by scrolling, not by guessing",
+    "earshot/database/tables.py": "one schema, one file: found by scrolling, not by guessing",
 }
 
 BANNED_NAMES = {
@@ -116,3 +117,28 @@ def test_every_requirement_has_a_hash() -> None:
         entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
         assert entries
         assert all("--hash=sha256:" in entry for entry in entries), name
+
+
+PRODUCT = ("collectors", "classifier", "router", "dashboard", "operations", "earshot")
+A_DOZEN = 12
+
+
+def test_no_folder_of_the_product_holds_more_than_a_dozen_modules() -> None:
+    modules = Counter(
+        str(PurePosixPath(name).parent)
+        for name in python_files()
+        if name.startswith(tuple(f"{package}/" for package in PRODUCT))
+        and PurePosixPath(name).name != "__init__.py"
+    )
+    assert modules
+    assert not {folder: n for folder, n in modules.items() if n > A_DOZEN}
+
+
+def test_a_templates_name_is_unique_among_the_areas_of_the_desk() -> None:
+    names = Counter(
+        PurePosixPath(name).name
+        for name in tracked()
+        if name.startswith("dashboard/") and name.endswith(".html")
+    )
+    assert names
+    assert not [name for name, n in names.items() if n > 1]

@@ -24,7 +24,16 @@ from tests.test_contracts import tracked
 ROOT = Path(__file__).resolve().parent.parent
 
 DOCUMENTS = [n for n in tracked() if n.endswith(".md") and not n.startswith("docs/templates/")]
-TOP = ("earshot", "collectors", "classifier", "router", "dashboard", "config", "migrations")
+TOP = (
+    "earshot",
+    "collectors",
+    "classifier",
+    "router",
+    "dashboard",
+    "operations",
+    "config",
+    "migrations",
+)
 TREES = (*TOP, "tests", "docs", "bench", "deploy")
 
 COMMANDS = dict(walk(main, ("earshot",)))

@@ -24,13 +24,15 @@ from sqlalchemy import select
 from earshot.database import db
 from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
+from tests.collectors.platforms.bluesky import server as bluesky_server
+from tests.collectors.platforms.bluesky.server import BlueskyServer
+from tests.collectors.platforms.loopback import Posted
+from tests.collectors.platforms.reddit import server as reddit_server
+from tests.collectors.platforms.reddit.server import RedditServer
+from tests.collectors.platforms.x import server as x_server
+from tests.collectors.platforms.x.server import XServer
 from tests.conftest import unavailable
 from tests.dashboard.conftest import chromium as chromium  # noqa: PLC0414 -- a fixture, by its name
-from tests.platforms import bluesky_server, reddit_server, x_server
-from tests.platforms.bluesky_server import BlueskyServer
-from tests.platforms.loopback import Posted
-from tests.platforms.reddit_server import RedditServer
-from tests.platforms.x_server import XServer
 from tests.services.ports import free_ports
 from tests.system import ROOT, System, wait_until
 

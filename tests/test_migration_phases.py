@@ -19,8 +19,8 @@ from earshot.database.db import DatabaseError
 from earshot.database.schema import Phase, Revision
 from earshot.database.tables import MentionRow
 from operations.cli import main
-from tests.earshot.test_cli import bare
 from tests.migration_rules import unsafe
+from tests.operations.test_cli import bare
 from tests.system import ROOT, System, wait_until
 
 VERSIONS = ROOT / "migrations/versions"

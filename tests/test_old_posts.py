@@ -34,9 +34,9 @@ from earshot.runtime.metrics import Metrics
 from router import sweep
 from router.intake.history import OLD
 from router.route import Router
-from tests.platforms.bluesky_server import BlueskyServer
-from tests.platforms.reddit_server import ACCOUNT, USERNAME, RedditServer
-from tests.platforms.x_server import BEARER, HANDLE, US, XServer
+from tests.collectors.platforms.bluesky.server import BlueskyServer
+from tests.collectors.platforms.reddit.server import ACCOUNT, USERNAME, RedditServer
+from tests.collectors.platforms.x.server import BEARER, HANDLE, US, XServer
 from tests.router.people import current, hire
 from tests.router.policies import a_policy
 

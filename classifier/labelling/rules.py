@@ -52,7 +52,7 @@ _MAX_REASONS = 3
 
 
 class RuleJudge:
-    """`classifier.labelling.trained_classifier.Classifier` by rules. A topic fits when the text has its words."""
+    """A `Classifier` by rules. A topic fits when the text has its words."""
 
     def __init__(
         self,

@@ -59,8 +59,8 @@ class Topic:
 class Prototypes:
     """A brand's topics, ready to be compared with texts.
 
-    `table` scores like any other (`classifier.features.scoring`): the sum of a text's tokens divided
-    by the text's norm is its score for each topic, in the order of `names`.
+    `table` scores like any other (`classifier.features.scoring`): the sum of a text's tokens,
+    divided by the text's norm, is its score for each topic, in the order of `names`.
     """
 
     names: tuple[str, ...]

@@ -3,8 +3,8 @@
 A source never stores state. `poll` gets the cursor that was saved last and returns posts
 together with the next cursor; the shell (`collectors.collect`) saves that cursor only after
 the posts are durable in the log. A crash anywhere is a replay from the last saved cursor,
-and natural keys make the replay harmless. `collectors.contract.resume` has the three strategies that
-cover every platform, so that a new source writes one short method.
+and natural keys make the replay harmless. `collectors.contract.resume` has the three
+strategies that cover every platform, so that a new source writes one short method.
 
 A responder answers on the platform and reads back what stands there. It never retries by
 itself: an attempt without a clear answer is `Unknown`, and the shell reads the thread back.
@@ -31,8 +31,8 @@ class PlatformError(Exception):
 
     `permanent` says that trying again won't help until somebody changes something (a wrong
     token, a deleted account); `retry_after_s` is the platform's own word when it gave one,
-    within the bounds of `collectors.contract.waits`. The message says what, where and what to do, and
-    holds no secret and no person's words.
+    within the bounds of `collectors.contract.waits`. The message says what, where and what to do,
+    and holds no secret and no person's words.
     """
 
     def __init__(

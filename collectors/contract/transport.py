@@ -189,8 +189,8 @@ def never_sent(error: BaseException) -> bool:
 def retry_after_s(headers: Mapping[str, str], now: datetime, reset: str = "") -> float | None:
     """Seconds that a platform asks us to wait: by `Retry-After`, or by the epoch in `reset`.
 
-    `reset` names a header that holds seconds since 1970. Bounded by `collectors.contract.waits`; None
-    when the platform said nothing that can be read, or named a time that is over.
+    `reset` names a header that holds seconds since 1970. Bounded by `collectors.contract.waits`;
+    None when the platform said nothing that can be read, or named a time that is over.
     """
     wait = _told_after(headers.get("retry-after", "").strip(), now)
     if wait is None and reset:

@@ -1,8 +1,9 @@
 """Which of a brand's queries a post matches, and by which terms. Pure.
 
 The queries ask about words, phrases, pieces of text, authors and languages: their leaves.
-`collectors.matching.terms` finds those that are true of a post. What follows from a set of true leaves is
-worked out once: posts that say nothing new, as most do, are then settled by one look into a table.
+`collectors.matching.terms` finds those that are true of a post. What follows from a set of
+true leaves is worked out once: posts that say nothing new, as most do, are then settled by one
+look into a table.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The failures stand in the database, so that all desks count together and a restart forgets
 none. Who has to wait costs a read. Who need not writes a few small rows before the password
-is looked at: no more often than passwords can be hashed. The rules are in `dashboard.accounts.login_backoff`.
+is looked at: no more often than passwords can be hashed. The rules are in
+`dashboard.accounts.login_backoff`.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Table(DeclarativeBase):
 
 
 class SchemaFloorRow(Table):
-    """Which code works on this schema: what knows at least this revision (`earshot.database.schema`)."""
+    """Which code works on this schema: what knows this revision (`earshot.database.schema`)."""
 
     __tablename__ = "schema_floor"
     revision: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -158,7 +158,7 @@ class ReceiptRow(Table):
 
 
 class CredentialRow(Table):
-    """A platform's secret, sealed (`earshot.secrets.sealing`): the database alone does not give it away."""
+    """A platform's secret, sealed by `earshot.secrets.sealing`: useless without the key."""
 
     __tablename__ = "credential"
     brand: Mapped[str] = mapped_column(primary_key=True)

@@ -1,6 +1,6 @@
 """The log: the seam between stages. Topics of keyed records, consumer groups, offsets.
 
-Three implementations, held to one contract by `tests/earshot/test_log_contract.py`:
+Three implementations, held to one contract by `tests/earshot/log/test_contract.py`:
 `MemoryLog` (here, for unit tests), `earshot.log.sqlite.log.SqliteLog` (one machine, no server)
 and `earshot.log.kafka.log.KafkaLog` (production).
 

@@ -36,7 +36,7 @@ def open_log(settings: Settings, role: str, instance: str = "") -> Log:
 
 @dataclass(frozen=True)
 class Outlet:
-    """Where a collector's records go. `tend` is to be called often: see `earshot.log.spool.spooling`."""
+    """Where a collector's records go. `tend` is called often: see `earshot.log.spool`."""
 
     producer: Producer
     tend: Callable[[], None]
@@ -66,7 +66,7 @@ def open_outlet(settings: Settings, name: str) -> Outlet:
 
 
 def spool_folder(settings: Settings) -> Path:
-    """Where the collectors of this machine keep their spools: see `earshot.log.spool.spool.spools`."""
+    """Where the collectors of this machine keep their spools: see `earshot.log.spool`."""
     return settings.home_path / "spool"
 
 

@@ -15,10 +15,10 @@ from collectors.platforms.reddit.client import RedditConfig
 from collectors.platforms.reddit.source import RedditResponder
 from collectors.platforms.x.client import XConfig
 from collectors.platforms.x.source import XResponder
-from tests.platforms.bluesky_server import DID, HANDLE, PASSWORD, BlueskyServer
-from tests.platforms.reddit_server import ACCOUNT, RedditServer
-from tests.platforms.x_server import HANDLE as X_HANDLE
-from tests.platforms.x_server import KEYS, US, XServer
+from tests.collectors.platforms.bluesky.server import DID, HANDLE, PASSWORD, BlueskyServer
+from tests.collectors.platforms.reddit.server import ACCOUNT, RedditServer
+from tests.collectors.platforms.x.server import HANDLE as X_HANDLE
+from tests.collectors.platforms.x.server import KEYS, US, XServer
 
 NOW = datetime.now(UTC)
 

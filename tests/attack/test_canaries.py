@@ -24,7 +24,7 @@ from earshot.settings import _SECRETS, Settings, SettingsError, load
 from operations.cli import main
 from operations.cli.error_messages import _words
 from tests.attack.hostile_desk import make_hostile, paths, rules
-from tests.platforms.loopback import Loopback, Reply, Request
+from tests.collectors.platforms.loopback import Loopback, Reply, Request
 
 CANARY = "canary-7c1e55"
 NOW = datetime.now(UTC)

@@ -21,7 +21,7 @@ from tests.dashboard.world import Browser, World
 KINDS: tuple[dict[str, str], ...] = ({}, {"X_Fragment": "1"})
 """A whole page, and a part of one for a script."""
 
-TEMPLATES_FOLDER = Path(dashboard.__file__).parent / "templates"
+DESK = Path(dashboard.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_templates_translate_nothing_but_sentences_of_their_own() -> None:
     """Jinja takes what `_()` is given for HTML that is safe, and for a format."""
     strange = [
         f"{path.name}: {call}"
-        for path in TEMPLATES_FOLDER.glob("*.html")
+        for path in DESK.rglob("*.html")
         for call in re.findall(r"\b(?:_|n?gettext)\((?![\"'])[^)]*\)", path.read_text())
     ]
     assert strange == []

@@ -29,11 +29,11 @@ from collectors.platforms.reddit.client import RedditConfig
 from collectors.platforms.reddit.source import RedditResponder, RedditSource
 from collectors.platforms.x.client import XConfig
 from collectors.platforms.x.source import XResponder, XSource
-from tests.platforms.bluesky_server import HANDLE, PASSWORD, BlueskyServer
-from tests.platforms.loopback import Loopback, Mishap, Reply, Request
-from tests.platforms.reddit_server import ACCOUNT, RedditServer
-from tests.platforms.x_server import BEARER, KEYS, US, XServer
-from tests.platforms.x_server import HANDLE as X_HANDLE
+from tests.collectors.platforms.bluesky.server import HANDLE, PASSWORD, BlueskyServer
+from tests.collectors.platforms.loopback import Loopback, Mishap, Reply, Request
+from tests.collectors.platforms.reddit.server import ACCOUNT, RedditServer
+from tests.collectors.platforms.x.server import BEARER, KEYS, US, XServer
+from tests.collectors.platforms.x.server import HANDLE as X_HANDLE
 
 NOW = datetime.now(UTC)
 

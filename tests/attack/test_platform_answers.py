@@ -36,10 +36,10 @@ from tests.attack.answerers import ANSWERERS, READS
 from tests.attack.corpus import UNSTORABLE
 from tests.attack.json_mutations import mutations
 from tests.builders import a_mention, an_author
-from tests.platforms.loopback import Loopback, Mishap, Reply
-from tests.platforms.reddit_server import ACCOUNT, RedditServer
-from tests.platforms.x_server import BEARER, US, XServer
-from tests.platforms.x_server import HANDLE as X_HANDLE
+from tests.collectors.platforms.loopback import Loopback, Mishap, Reply
+from tests.collectors.platforms.reddit.server import ACCOUNT, RedditServer
+from tests.collectors.platforms.x.server import BEARER, US, XServer
+from tests.collectors.platforms.x.server import HANDLE as X_HANDLE
 
 NOW = datetime.now(UTC)
 DEEP = b"[" * 200_000

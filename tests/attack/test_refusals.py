@@ -9,10 +9,10 @@ import pytest
 
 from collectors.contract.source import Answer, PlatformError, Refused, Responder, Unknown
 from tests.attack.answerers import READS, bluesky_responder, reddit_responder, x_responder
-from tests.platforms.bluesky_server import BlueskyServer
-from tests.platforms.loopback import Mishap, Reply
-from tests.platforms.reddit_server import RedditServer
-from tests.platforms.x_server import XServer
+from tests.collectors.platforms.bluesky.server import BlueskyServer
+from tests.collectors.platforms.loopback import Mishap, Reply
+from tests.collectors.platforms.reddit.server import RedditServer
+from tests.collectors.platforms.x.server import XServer
 
 Make = Callable[[Any], tuple[Responder, Answer, str, Any]]
 Platform = tuple[Callable[[], Any], Make]

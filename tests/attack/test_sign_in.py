@@ -21,7 +21,7 @@ from dashboard.live import pages
 from earshot.database.tables import MembershipRow, PersonRow, SignInLinkRow
 from earshot.domain import Role
 from tests.builders import NOON
-from tests.dashboard.test_throttle import in_memory
+from tests.dashboard.accounts.test_throttle import in_memory
 from tests.dashboard.world import PASSWORD, Browser, World, make_world
 
 ELSEWHERE = "203.0.113."

@@ -1,6 +1,7 @@
 """The trained judge once more, a mention at a time and a number at a time: what is meant.
 
-Nothing is shared with `classifier.labelling.trained_classifier` but the model, the tokens and the brand's fitted topics.
+Nothing is shared with `classifier.labelling.trained_classifier` but the model, the tokens and
+the brand's fitted topics.
 """
 
 from __future__ import annotations

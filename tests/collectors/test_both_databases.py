@@ -24,12 +24,14 @@ from earshot.log.memory import MemoryLog
 from earshot.log.topics import MENTIONS
 from earshot.runtime.metrics import Metrics
 from tests.builders import ManualClock
-from tests.collectors import test_bluesky, test_reddit, test_x
-from tests.collectors.outbox_world import a_sender, one_reply, store_replies
-from tests.platforms.bluesky_server import BlueskyServer
-from tests.platforms.loopback import Mishap, Reply
-from tests.platforms.reddit_server import RedditServer
-from tests.platforms.x_server import XServer
+from tests.collectors.delivery.outbox_world import a_sender, one_reply, store_replies
+from tests.collectors.platforms.bluesky import test_source as test_bluesky
+from tests.collectors.platforms.bluesky.server import BlueskyServer
+from tests.collectors.platforms.loopback import Mishap, Reply
+from tests.collectors.platforms.reddit import test_source as test_reddit
+from tests.collectors.platforms.reddit.server import RedditServer
+from tests.collectors.platforms.x import test_source as test_x
+from tests.collectors.platforms.x.server import XServer
 from tests.rows import database
 
 DAY = timedelta(days=1)

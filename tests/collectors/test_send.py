@@ -31,7 +31,7 @@ from earshot.database.tables import (
 )
 from earshot.domain import ItemState, Op, ReplyState
 from tests.builders import NOON, ManualClock
-from tests.collectors.outbox_world import (
+from tests.collectors.delivery.outbox_world import (
     LEASE_S,
     Died,
     Reaper,

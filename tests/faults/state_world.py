@@ -20,7 +20,7 @@ from router import sweep
 from router.policy.policy_file import load_policies
 from router.route import Router
 from tests.builders import ManualClock, a_classified
-from tests.collectors.silent_platform import SilentPlatform
+from tests.collectors.delivery.silent_platform import SilentPlatform
 from tests.faults.responders import answer, held_items, hire, viewer
 from tests.rows import a_person, database
 from tests.system import ROOT

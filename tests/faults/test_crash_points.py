@@ -105,7 +105,7 @@ def test_a_process_that_ends_at_any_step_loses_nothing_and_doubles_nothing(
 
 def test_every_step_that_the_code_names_is_known_and_passed_by_a_role() -> None:
     named = set()
-    for folder in ("collectors", "classifier", "router", "dashboard", "earshot"):
+    for folder in ("collectors", "classifier", "router", "dashboard", "operations", "earshot"):
         for path in (ROOT / folder).rglob("*.py"):
             named |= set(re.findall(r'passed\("([a-z.]+)"\)', path.read_text()))
     assert named == set(POINTS)
