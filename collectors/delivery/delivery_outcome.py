@@ -14,8 +14,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from collectors.delivery.outbox import ACTOR, Claim, settle
-from earshot.database.tables import FLAG_HISTORY, ItemRow, MentionRow, PersonRow, ReplyRow
-from earshot.domain import ItemState, ReplyState
+from earshot.database.tables import ItemRow, MentionRow, PersonRow, ReplyRow
+from earshot.domain import ItemFlag, ItemState, ReplyState
 from earshot.items import lifecycle, rollups
 from earshot.items.lifecycle import Change
 
@@ -70,7 +70,7 @@ def confirmed(
             started_at=item.clock_started_at,
             due_at=item.due_at,
             stopped_at=min(seen_at, now),
-            history=bool(item.flags & FLAG_HISTORY),
+            history=bool(item.flags & ItemFlag.HISTORY),
             person_id=reply.person_id,
         ),
     )

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.frame.app_context import Viewer
-from earshot.database.tables import FLAG_UNSURE, ItemRow, MentionRow
+from earshot.database.tables import ItemRow, MentionRow
+from earshot.domain import ItemFlag
 from earshot.items import lifecycle
 from earshot.items.lifecycle import Change
 
@@ -54,7 +55,7 @@ def correct(
                 "topic": topic,
                 "topic_confidence": 1.0,
                 "sentiment": sentiment,
-                "flags": (item.flags if item else 0) & ~FLAG_UNSURE,
+                "flags": (item.flags if item else 0) & ~ItemFlag.UNSURE,
             },
             expect=expect,
         ),

@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from earshot.database.tables import FLAG_HISTORY
-from earshot.domain import TOMBSTONE, Classified, ItemState, Op
+from earshot.domain import TOMBSTONE, Classified, ItemFlag, ItemState, Op
 from earshot.items import lifecycle
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import OPEN, Change
@@ -216,7 +215,7 @@ class _Planner:
         # Where the platform does not say when it took the edit in, we can only say when we did.
         edited = mention.edited_at or mention.collected_at
         if state in OPEN and not idle:
-            asked = edited if item["flags"] & FLAG_HISTORY else item["clock_started_at"]
+            asked = edited if item["flags"] & ItemFlag.HISTORY else item["clock_started_at"]
             columns |= more_urgent(policy, intake, item, asked)
             to = raised(state, intake)
         elif state is ItemState.DISMISSED and not idle:
@@ -307,5 +306,5 @@ class _Planner:
             started_at=item["clock_started_at"],
             due_at=item["due_at"],
             stopped_at=at,
-            history=bool(item["flags"] & FLAG_HISTORY),
+            history=bool(item["flags"] & ItemFlag.HISTORY),
         )

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from earshot.database.tables import FLAG_HISTORY
-from earshot.domain import Classified, ItemState
+from earshot.domain import Classified, ItemFlag, ItemState
 from earshot.items.lifecycle import slot_of
 from router.policy.policy import Do, Intake, Policy
 
@@ -111,7 +110,7 @@ def promise(policy: Policy, intake: Intake, name: str, start: datetime) -> Row:
 
     For history nothing is promised: it has a time, and no target.
     """
-    if intake.flags & FLAG_HISTORY:
+    if intake.flags & ItemFlag.HISTORY:
         return {
             "clock_started_at": start,
             "slot": slot_of(start),

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from dashboard.lists import spreadsheet
 from dashboard.lists.item_questions import Question, question
-from earshot.database.tables import FLAG_UNSURE
-from earshot.domain import ItemState, Sentiment
+from earshot.domain import ItemFlag, ItemState, Sentiment
 from earshot.items.lifecycle import slot_of
 from earshot.items.rollups import ClosedClock, close_clock
 from tests.builders import NOON
@@ -32,7 +31,7 @@ def items(world: World) -> list[int]:
         made = [
             add_item(writing, 1, team="payments", state=ItemState.QUEUED),
             add_item(writing, 2, team="payments", sentiment=Sentiment.POSITIVE),
-            add_item(writing, 3, flags=FLAG_UNSURE, clock_started_at=NOON - timedelta(days=2)),
+            add_item(writing, 3, flags=ItemFlag.UNSURE, clock_started_at=NOON - timedelta(days=2)),
             add_item(writing, 4, state=ItemState.ANSWERED, platform="reddit"),
             add_item(writing, 5, state=ItemState.DISMISSED),
         ]
