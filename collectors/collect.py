@@ -22,8 +22,7 @@ from sqlalchemy.orm import Session
 
 from collectors.contract import rate_limits
 from collectors.contract.source import Batch, Gap, PlatformError, Post, Rejected, Source
-from collectors.contract.transport import MISREAD
-from collectors.contract.validation import clean_id, clean_reason, sound
+from collectors.contract.validation import MISREAD, clean_id, clean_reason, reject_invalid
 from collectors.intake import cursors
 from collectors.intake.health import (
     HEALTH_EVERY_S,
@@ -81,7 +80,7 @@ class Collector:
         self._well(self.clock())
         for name in ("source_errors", "source_gaps", "posts_rejected"):
             self.metrics.add(name, 0, of=self.name)
-        rate_limits.tell(self.metrics, self.source, self.name, self.clock())
+        rate_limits.record(self.metrics, self.source, self.name, self.clock())
 
     def step(self) -> datetime:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
@@ -92,7 +91,7 @@ class Collector:
         for part, state in self.parts.items():
             if not rest_s([state], self.monotonic()):
                 self._poll(part, state)
-                rate_limits.tell(self.metrics, self.source, self.name, self.clock())
+                rate_limits.record(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
         return min(state.due_at or now for state in self.parts.values())
 
@@ -107,7 +106,7 @@ class Collector:
                 state.cursor = cursors.load_cursor(session, self.brand, self.name, part)
             state.loaded = True
         try:
-            batch = sound(self.source.poll(part, state.cursor), self.clock())
+            batch = reject_invalid(self.source.poll(part, state.cursor), self.clock())
         except (PlatformError, *MISREAD) as error:  # no source's mistake may end the others
             self._failed(part, state, failure_of(error))
             return

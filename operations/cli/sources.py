@@ -15,9 +15,9 @@ from earshot.yaml_source import OperatorError
 
 if TYPE_CHECKING:
     from collectors.contract.config import SourceConfig
+    from collectors.contract.platform import Platform
     from collectors.contract.source import Responder, Source
     from collectors.matching.matching import Matcher
-    from collectors.platforms.registry import Platform
 
 DEMO_SOURCE = "world"
 
@@ -44,11 +44,11 @@ def entries(settings: Settings) -> tuple[SourceEntry, ...]:
     configured = settings.entries()
     if configured:
         return configured
+    from collectors.platforms.registry import DEMO
+
     slug = min(brands_file.load(settings.resolve(settings.brands)))
     return (
-        SourceEntry(
-            name=DEMO_SOURCE, brand=slug, kind="simulator", options={"rate": settings.demo.rate}
-        ),
+        SourceEntry(name=DEMO_SOURCE, brand=slug, kind=DEMO, options={"rate": settings.demo.rate}),
     )
 
 
@@ -129,7 +129,7 @@ def build_sources(settings: Settings) -> dict[str, Built]:
                 f"sources.{entry.name}.kind is {entry.kind!r}; "
                 f"the kinds are {', '.join(sorted(PLATFORMS))}"
             )
-        options = _revealed(entry, platform.config.secrets, credentials)
+        options = _revealed(entry, platform.secrets, credentials)
         try:
             config = platform.read(options)
         except (msgspec.ValidationError, ValueError) as error:

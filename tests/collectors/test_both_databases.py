@@ -15,8 +15,10 @@ from collectors.contract.source import Source
 from collectors.contract.validation import utc_now
 from collectors.matching.matching import compile_queries
 from collectors.platforms.bluesky.source import BlueskySource
-from collectors.platforms.reddit.source import RedditResponder, RedditSource
-from collectors.platforms.x.source import XResponder, XSource
+from collectors.platforms.reddit.responder import RedditResponder
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.x.responder import XResponder
+from collectors.platforms.x.source import XSource
 from earshot.database import db
 from earshot.database.tables import SourceHealthRow
 from earshot.domain import ReplyState
