@@ -40,7 +40,9 @@ from collectors.matching.addressed import IN_THREAD, is_addressed
 from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
+from earshot.items import reply_length
 from earshot.items.lifecycle import record
+from earshot.items.reply_length import ReplyLength
 from earshot.log.contract import Producer
 from earshot.log.spool.spooling import Backlog
 from earshot.log.topics import MENTIONS
@@ -68,6 +70,8 @@ class Collector:
     producer: Producer
     metrics: Metrics
     clock: Callable[[], datetime]
+    reply_length: ReplyLength | None = None
+    """How long a reply may be there: the desk reads it beside the source's health."""
     backlog: Callable[[], Backlog | None] = lambda: None
     part_done: Callable[[], None] = lambda: None
     """Called after each part that was polled: a sign of life."""
@@ -304,6 +308,8 @@ class Collector:
             self.source.poll_every_s,
         )
         health |= {"collected": new} | ({"last_post_at": last_post_at} if last_post_at else {})
+        if self.reply_length is not None:
+            health["reply_length"] = reply_length.stored(self.reply_length)
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)
 
     def _tell_of_pause(self) -> None:

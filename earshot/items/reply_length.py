@@ -113,8 +113,12 @@ _ENDINGS = (
 )
 """The endings of the hosts that count as links without http:// before them: the common ones."""
 
+_SIGN = r"!#-;=?-~\u00a1-\u024f\u0400-\u04ff"
+"""What a path holds: what X takes, without `<`, `>` and quotation marks."""
+
 _LINK = re.compile(
-    rf"(?<![@\w.-])(?:https?://{_HOST}[a-z]{{2,}}|{_HOST}(?:{_ENDINGS})(?![\w-]|\.\w))"
-    r"(?::\d+)?(?:[/?#](?:[^\s<>\"\u2e80-\uffef]*[^\s<>\"\u2e80-\uffef.,;:!?)'\]])?)?",
+    rf"(?<![@a-z0-9_.-])"
+    rf"(?:https?://{_HOST}[a-z]{{2,}}|{_HOST}(?:{_ENDINGS})(?![a-z0-9_-]|\.[a-z0-9_]))"
+    rf"(?::[0-9]+)?(?:[/?#](?:[{_SIGN}]*(?![.,;:!?)'\]])[{_SIGN}])?)?",
     re.IGNORECASE | re.ASCII,
 )

@@ -10,6 +10,7 @@ import msgspec
 
 from earshot import brand as brands_file
 from earshot.brand import Brand
+from earshot.items.reply_length import ReplyLength
 from earshot.settings import Settings, SettingsError, SourceEntry
 from earshot.yaml_source import OperatorError
 
@@ -37,6 +38,9 @@ class Built:
 
     def responder(self) -> Responder | None:
         return self.platform.responder(self.config, self.home / self.name)
+
+    def reply_length(self) -> ReplyLength:
+        return self.platform.reply_length(self.config)
 
 
 def entries(settings: Settings) -> tuple[SourceEntry, ...]:
