@@ -92,7 +92,7 @@ def _refusal(reason: str, detail: str) -> str:
         case "empty":
             return _("Write a reply first.")
         case "long":
-            return _("The reply is too long: the platform allows %(n)s characters.", n=detail)
+            return _("The reply is too long for the platform: %(n)s. Your text is kept.", n=detail)
         case "barred":
             return _("The platform does not allow a reply: %(why)s", why=detail)
         case _:

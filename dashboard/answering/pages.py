@@ -16,7 +16,7 @@ from dashboard.accounts.permissions import Permission, needs
 from dashboard.answering import drafts, queries, unsent
 from dashboard.answering import undo as queue_undo
 from dashboard.answering.queries import Answer, Assignment, Groups
-from dashboard.answering.reply_limits import limit_of
+from dashboard.answering.reply_limits import length_for
 from dashboard.board import backlog_counts
 from dashboard.frame.app_context import Viewer, desk, viewer
 from dashboard.frame.converters import column_number
@@ -29,6 +29,7 @@ from earshot.domain import ItemState
 from earshot.items import assignments, lifecycle
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import Change, Forbidden, Stale
+from earshot.items.reply_length import ReplyLength
 
 pages = Blueprint("queue", __name__)
 
@@ -37,14 +38,14 @@ Page = str | Response | tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desktop:
-    """All that the queue page shows beside the list."""
+    """All that the queue page shows beside the list. `length` bounds the reply."""
 
     pane: Pane
     mine: bool
     draft: str
     nonce: str
     written_by: str
-    limit: int
+    length: ReplyLength
     assignment: Assignment | None
     similar: tuple[Answer, ...]
 
@@ -159,7 +160,7 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
         draft=drafts.draft_of(session, who, item_id) if text is None else text,
         nonce=secrets.token_hex(8),
         written_by=unsent.note(who, item_id, desk().clock()),
-        limit=limit_of(found.item.platform).graphemes,
+        length=length_for(session, who.brand, found.newest.mention_id if found.newest else ""),
         assignment=queries.assignment_of(session, who.brand, item_id),
         similar=tuple(queries.similar_answers(session, who.brand, found.item)),
     )

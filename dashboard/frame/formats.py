@@ -10,13 +10,14 @@ from babel.numbers import format_decimal, format_percent
 from flask import Flask, request
 from markupsafe import Markup
 
-from dashboard.answering.reply_limits import graphemes
 from dashboard.frame import deadlines, home
 from dashboard.frame.app_context import desk, signed_in
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from dashboard.thread.audit import plain
 from earshot.domain import ItemState, ReplyState, Role, Sentiment
+from earshot.items import reply_length
+from earshot.items.reply_length import ReplyLength
 
 RELATIVE = timedelta(hours=24)
 
@@ -79,12 +80,19 @@ def set_up(app: Flask) -> None:
         translated=_,
         web_url=web_url,
         duration=deadlines.duration,
-        graphemes=graphemes,
+        reply_used=reply_used,
+        stored_length=reply_length.stored,
         plain=plain,
         sentiment_sign=lambda value: SENTIMENTS[value][0] if value in SENTIMENTS else "",
     )
     app.jinja_env.globals.update(sla=sla)
     app.context_processor(shell)
+
+
+def reply_used(text: str, length: ReplyLength) -> str:
+    """How much of its length a reply uses, as `composer.js` shows it."""
+    used, bound = reply_length.tightest(text, length)
+    return f"{used} / {bound.limit}"
 
 
 def shell() -> dict[str, object]:

@@ -13,7 +13,9 @@ from sqlalchemy import select
 from dashboard.accounts import people
 from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState
+from earshot.items.reply_length import Bound, Unit
 from tests.dashboard.live_desk import LiveDesk, serving
+from tests.dashboard.seed import set_reply_length
 from tests.dashboard.world import PASSWORD
 from tests.system import wait_until
 
@@ -370,7 +372,9 @@ def test_a_clock_that_crosses_its_deadline_changes_word_class_and_group(
 
 
 def test_the_counter_of_the_browser_counts_as_the_server_does(desk: LiveDesk, visit: Visit) -> None:
-    item = desk.add_held(1, "bob", 3000, platform="bluesky")
+    item = desk.add_held(1, "bob", 3000)
+    with desk.world.sessions.begin() as writing:
+        set_reply_length(writing, (Bound(unit=Unit.GRAPHEMES, limit=300),))
     page = visit("bob", f"/queue/{item}")
     family = "👨‍👩‍👧‍👦"
     page.fill("#reply", family * 301)

@@ -150,7 +150,7 @@ def test_a_reply_that_fails_shows_why_and_gives_the_composer_back(
     expect(page.get_by_role("button", name="Send anyway")).to_be_visible()
     expect(page.locator("#list .row .reply-state")).to_have_text("Reply: failed")
     page.fill("#reply", "Another try")
-    expect(page.locator("#counter")).to_have_text("11 / 500")
+    expect(page.locator("#counter")).to_have_text("11 / 5000")
     expect(page.locator("#saved")).to_have_text("Draft saved")
     is_the_same(page)
 

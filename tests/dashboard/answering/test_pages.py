@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from collectors.platforms.bluesky.posts import REPLY_LENGTH as OF_BLUESKY
+from collectors.platforms.x.posts import REPLY_LENGTH as OF_X
 from earshot.database.tables import (
     AssignmentRow,
     DraftRow,
@@ -18,8 +20,9 @@ from earshot.database.tables import (
     ReplyRow,
 )
 from earshot.domain import ItemState, ReplyState
+from earshot.items.reply_length import FALLBACK, ReplyLength
 from tests.builders import NOON
-from tests.dashboard.seed import add_assignment, add_item, add_reply
+from tests.dashboard.seed import add_assignment, add_item, add_reply, set_reply_length
 from tests.dashboard.world import Browser, World, one, parsed
 
 
@@ -185,18 +188,41 @@ def test_an_item_that_went_to_a_colleague_is_not_answered_and_the_text_kept(worl
     assert replies(world) == []
 
 
-@pytest.mark.parametrize(("platform", "limit"), [("x", 280), ("bluesky", 300), ("simulator", 500)])
-def test_the_limit_counts_what_readers_see_as_characters(
-    world: World, platform: str, limit: int
+FAMILY = "👨‍👩‍👧‍👦"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sign", "most", "said"),
+    [
+        (OF_X, FAMILY, 140, "282 / 280"),
+        (OF_X, "お", 140, "282 / 280"),
+        (OF_BLUESKY, "e\u0301", 300, "301 / 300"),
+        (OF_BLUESKY, FAMILY, 120, "3025 / 3000"),
+        (FALLBACK, FAMILY, 5_000, "5001 / 5000"),
+    ],
+    ids=["emoji on X", "kana on X", "graphemes", "bytes", "a source that has not said"],
+)
+def test_a_reply_is_measured_as_the_source_of_its_mention_says(
+    world: World, bounds: ReplyLength, sign: str, most: int, said: str
 ) -> None:
-    family = "👨‍👩‍👧‍👦"
-    mine = add_mine(world, 1, platform=platform)
+    mine = add_mine(world, 1)
+    if bounds is not FALLBACK:
+        with world.sessions.begin() as writing:
+            set_reply_length(writing, bounds)
     browser = world.browser("bob")
-    long = send(browser, mine, family * (limit + 1))
+    long = send(browser, mine, sign * (most + 1))
     assert long.status_code == 422
-    assert str(limit) in one(long, "#notice").text()
-    assert family * (limit + 1) in long.text
-    assert send(browser, mine, family * limit).status_code == 302
+    assert said in one(long, "#notice").text()
+    assert one(long, "#counter").text() == said
+    assert sign * (most + 1) in long.text
+    assert send(browser, mine, sign * most).status_code == 302
+
+
+def test_another_source_s_length_is_not_taken(world: World) -> None:
+    mine = add_mine(world, 1)
+    with world.sessions.begin() as writing:
+        set_reply_length(writing, OF_X, source="another")
+    assert send(world.browser("bob"), mine, "a" * 281).status_code == 302
 
 
 def test_an_empty_reply_is_refused(world: World) -> None:
