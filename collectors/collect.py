@@ -41,6 +41,7 @@ from collectors.matching.addressed import IN_THREAD, is_addressed
 from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
 from earshot.domain import TEXT_LIMIT, Mention, Op
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.log.contract import Producer
 from earshot.log.spool.spooling import Backlog
@@ -148,7 +149,7 @@ class Collector:
             new = write_receipts(session, self.brand, self.name, receipts, now)
             cursors.save_cursor(session, self.brand, self.name, part, batch.cursor, now)
             if state.failures:
-                self._note(session, "source.health", now, {"part": part, "state": "ok"})
+                self._note(session, EventKind.SOURCE_HEALTH, now, {"part": part, "state": "ok"})
             last_post_at = max((p.published_at for p in batch.posts), default=None)
             self._tell(session, now, new, last_post_at, well=part)
             if batch.gap is not None:
@@ -287,7 +288,7 @@ class Collector:
             self._tell(session, now, 0, None)
             if state.failures == 1:
                 after = {"part": part, "state": "stopped" if error.permanent else "failing"}
-                self._note(session, "source.health", now, after, str(error)[:1_000])
+                self._note(session, EventKind.SOURCE_HEALTH, now, after, str(error)[:1_000])
 
     def _tell(
         self,
@@ -320,10 +321,15 @@ class Collector:
         self.metrics.add("source_gaps", of=self.name)
         logger.warning("gap", extra={"source": self.name, "part": part, "reason": gap.reason})
         after = {"part": part, "since": gap.since, "until": gap.until}
-        self._note(session, "source.gap", now, after, gap.reason)
+        self._note(session, EventKind.SOURCE_GAP, now, after, gap.reason)
 
     def _note(
-        self, session: Session, kind: str, now: datetime, after: Mapping[str, object], why: str = ""
+        self,
+        session: Session,
+        kind: EventKind,
+        now: datetime,
+        after: Mapping[str, object],
+        why: str = "",
     ) -> None:
         event = {
             "subject": self.name,

@@ -75,7 +75,6 @@ class ItemState(Vocabulary):
     """Where an item is in its life. `earshot.items.lifecycle` says which may follow which."""
 
     NEW = "new", "In triage: nobody has decided yet whether it needs an answer."
-    TRIAGED = "triaged", "A listener wants an answer to it; it is about to be queued."
     QUEUED = "queued", "In its team's queue: it needs an answer and nobody has it."
     ASSIGNED = "assigned", "A responder has it, or has been offered it."
     ANSWERING = "answering", "Its responder writes the answer."
@@ -85,13 +84,12 @@ class ItemState(Vocabulary):
     CLOSED = "closed", "Work on it has ended without an answer from here."
     SNOOZED = "snoozed", "Set aside until a time; then it comes back by itself."
     DISMISSED = "dismissed", "It needs no answer."
-    EXPIRED = "expired", "Nobody looked at it in time: it is too old to be worth an answer."
+    EXPIRED = "expired", "Nobody answered in time: it is too old to be worth an answer."
 
 
 class ReplyState(Vocabulary):
     """Where a reply is on its way to the platform."""
 
-    DRAFT = "draft", "It is being written."
     AWAITING_APPROVAL = "awaiting_approval", "It waits for approval."
     QUEUED = "queued", "It waits for its turn, or for the time in which it can be undone to pass."
     SENDING = "sending", "The sender has it in hand: it may be on the platform already."

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from earshot.domain import Classified, ItemFlag, ItemState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import slot_of
 from router.policy.policy import Do, Intake, Policy
 
@@ -180,7 +181,7 @@ def item_row(
 def event_row(
     item: Mapping[str, Any],
     now: datetime,
-    kind: str,
+    kind: EventKind,
     subject: str,
     *,
     after: Row,

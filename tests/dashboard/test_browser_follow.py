@@ -17,6 +17,7 @@ from dashboard.accounts.browser_sessions import begin, find
 from dashboard.thread import corrections
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow, SessionRow
 from earshot.domain import ItemState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import LiveDesk, now, serving
 from tests.system import wait_until
@@ -180,7 +181,7 @@ def edit(desk: LiveDesk, item: int, text: str) -> None:
             update(MentionRow).where(MentionRow.item_id == item).values(text=text, revision=1)
         )
         event = {"item_id": item, "subject": str(item)}
-        record(session, "acme", now(), "role:route", "mention.edited", [event])
+        record(session, "acme", now(), "role:route", EventKind.MENTION_EDITED, [event])
 
 
 def delete(desk: LiveDesk, item: int) -> None:
@@ -189,7 +190,7 @@ def delete(desk: LiveDesk, item: int) -> None:
             update(MentionRow).where(MentionRow.item_id == item).values(deleted=True, revision=2)
         )
         event = {"item_id": item, "subject": str(item)}
-        record(session, "acme", now(), "role:route", "mention.deleted", [event])
+        record(session, "acme", now(), "role:route", EventKind.MENTION_DELETED, [event])
 
 
 def test_an_edit_by_the_author_shows_while_one_writes_and_moves_nothing_of_theirs(
