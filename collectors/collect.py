@@ -40,7 +40,7 @@ from collectors.intake.receipts import Receipt, headers_of, known_threads, write
 from collectors.matching.addressed import IN_THREAD, is_addressed
 from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
-from earshot.domain import TEXT_LIMIT, Mention, Op
+from earshot.domain import OWN_KEY, TEXT_LIMIT, Mention, Op
 from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.log.contract import Producer
@@ -53,9 +53,6 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
-
-OWN = "own"
-"""The key of a mention's address that marks a post of the brand's own account."""
 
 
 @dataclass
@@ -225,6 +222,7 @@ class Collector:
         terms: tuple[str, ...],
         now: datetime,
     ) -> Mention:
+        own = self._is_ours(post)
         return Mention(
             brand=self.brand,
             source=self.name,
@@ -245,7 +243,8 @@ class Collector:
             can_reply=post.can_reply,
             reply_bar=post.reply_bar,
             addressed=is_addressed(post, queries, terms, self.source.account),
-            address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
+            own=own,
+            address={**post.address, OWN_KEY: "1"} if own else post.address,
             received_at=post.received_at,
             edited_at=post.edited_at,
             history=post.history,

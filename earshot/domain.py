@@ -18,6 +18,10 @@ import msgspec
 TOMBSTONE = 2**53 - 1
 """The revision of a deletion: above every edit, and still exact in JSON's numbers."""
 
+OWN_KEY = "own"
+"""Where release 0.1 has `Mention.own`: a key of the address. It is read for good, and written as
+long as roles of that release may read what is collected, during an upgrade."""
+
 TEXT_LIMIT = 40_000
 """The longest text kept of one mention, in characters (Reddit's own limit for a post)."""
 
@@ -152,6 +156,8 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is False. `addressed` says that the post speaks to the brand: it names the brand's account
     or answers it. `address` is what the platform's responder needs to answer, as flat strings.
 
+    `own` says that the brand's own account wrote it: an answer given outside Earshot, say.
+
     `published_at` is what the post says of itself; on some platforms its author sets it freely.
     `received_at` is when the platform took the post in, by its own clock (None: `published_at`
     is the platform's time already). `edited_at` is when it took this edit in, where it says so.
@@ -178,12 +184,15 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     can_reply: bool = True
     reply_bar: str = ""
     addressed: bool = False
+    own: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
     received_at: datetime | None = None
     edited_at: datetime | None = None
     history: bool = False
 
     def __post_init__(self) -> None:
+        if self.address.get(OWN_KEY) == "1":
+            msgspec.structs.force_setattr(self, "own", True)  # noqa: FBT003 -- an attribute's value
         aware(self.published_at, "published_at")
         aware(self.collected_at, "collected_at")
         if self.received_at is not None:

@@ -113,7 +113,7 @@ class _Planner:
     # ------------------------------------------------------------ mentions not seen before
 
     def _first_seen(self, policy: Policy, classified: Classified, item_key: int) -> None:
-        own = rows.is_own(classified)
+        own = classified.mention.own
         if not own:
             self._count(classified)
         item = self._items.get(item_key)
@@ -129,7 +129,7 @@ class _Planner:
     def _open(self, policy: Policy, classified: Classified, item_key: int) -> None:
         intake = history.decide(policy, classified)
         end, why = "", rows.grounds(policy, intake, classified)
-        if rows.is_own(classified):
+        if classified.mention.own:
             end = OWN
         elif classified.mention.op == Op.DELETE:
             end = DELETED_UNREAD
@@ -203,7 +203,7 @@ class _Planner:
         if mention.op == Op.DELETE:
             self._deleted(item, classified)
             return
-        if item["mention_id"] != mention.id or rows.is_own(classified):
+        if item["mention_id"] != mention.id or classified.mention.own:
             self._note(item, classified, EventKind.MENTION_EDITED)
             return
         state = ItemState(item["state"])
