@@ -22,8 +22,7 @@ from sqlalchemy.orm import Session
 
 from collectors.contract import rate_limits
 from collectors.contract.source import Batch, Gap, PlatformError, Post, Rejected, Source
-from collectors.contract.transport import MISREAD
-from collectors.contract.validation import clean_id, clean_reason, sound
+from collectors.contract.validation import MISREAD, clean_id, clean_reason, sound
 from collectors.intake import cursors
 from collectors.intake.health import (
     HEALTH_EVERY_S,

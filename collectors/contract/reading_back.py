@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from collectors.contract.source import Seen
-from collectors.contract.transport import MISREAD
+from collectors.contract.validation import MISREAD
 
 T = TypeVar("T")
 

@@ -33,17 +33,6 @@ CONNECT_TIMEOUT_S = 5.0
 BODY_LIMIT = 32 << 20
 """The longest answer read, in bytes, once unpacked: no listing of a platform comes near it."""
 
-MISREAD = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OverflowError,
-    AssertionError,
-    RecursionError,
-)
-"""What a library or a parser raises on an answer that is JSON, but not the platform's."""
-
 _CHUNK = 1 << 16
 
 

@@ -19,13 +19,12 @@ from collectors.contract.rate_limits import Allowances
 from collectors.contract.source import PlatformError
 from collectors.contract.transport import (
     CONNECT_TIMEOUT_S,
-    MISREAD,
     PlatformSession,
     UsedUp,
     json_of,
     retry_after_s,
 )
-from collectors.contract.validation import utc_now
+from collectors.contract.validation import MISREAD, utc_now
 from collectors.platforms.bluesky.posts import POSTS
 
 _STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"

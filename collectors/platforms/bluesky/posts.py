@@ -19,9 +19,9 @@ import msgspec
 from collectors.contract.reading_back import readable
 from collectors.contract.resume import Row
 from collectors.contract.source import Post, Rejected, Seen
-from collectors.contract.transport import MISREAD
 from collectors.contract.validation import (
     EARLIEST,
+    MISREAD,
     RAW_LIMIT,
     clean_name,
     clean_text,

@@ -30,8 +30,8 @@ from collectors.contract.source import (
     Thread,
     Unknown,
 )
-from collectors.contract.transport import MISREAD, UsedUp, never_sent
-from collectors.contract.validation import clean_text, utc_now
+from collectors.contract.transport import UsedUp, never_sent
+from collectors.contract.validation import MISREAD, clean_text, utc_now
 from collectors.platforms.bluesky.client import (
     STREAM_LIMIT,
     BlueskyConfig,

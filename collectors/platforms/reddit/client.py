@@ -30,8 +30,8 @@ from prawcore.exceptions import (
 from collectors.contract.config import FIRST_DAYS, Days, SourceConfig, require
 from collectors.contract.rate_limits import Allowances
 from collectors.contract.source import PlatformError
-from collectors.contract.transport import MISREAD, UsedUp, retry_after_s
-from collectors.contract.validation import utc_now
+from collectors.contract.transport import UsedUp, retry_after_s
+from collectors.contract.validation import MISREAD, utc_now
 from collectors.contract.waits import bounded_wait_s
 
 _UNAUTHORIZED = 401

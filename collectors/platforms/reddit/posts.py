@@ -12,8 +12,8 @@ from typing import Any
 
 from collectors.contract.resume import Row
 from collectors.contract.source import Post, Rejected, Seen
-from collectors.contract.transport import MISREAD
 from collectors.contract.validation import (
+    MISREAD,
     clean_id,
     clean_name,
     clean_text,

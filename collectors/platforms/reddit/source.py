@@ -32,8 +32,8 @@ from collectors.contract.source import (
     Thread,
     Unknown,
 )
-from collectors.contract.transport import MISREAD, PlatformSession, UsedUp, never_sent
-from collectors.contract.validation import utc_now
+from collectors.contract.transport import PlatformSession, UsedUp, never_sent
+from collectors.contract.validation import MISREAD, utc_now
 from collectors.platforms.reddit import posts as reddit_posts
 from collectors.platforms.reddit.client import (
     RedditConfig,

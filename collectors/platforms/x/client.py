@@ -16,13 +16,8 @@ import tweepy
 
 from collectors.contract.config import FIRST_DAYS, Days, SourceConfig, require
 from collectors.contract.source import PlatformError
-from collectors.contract.transport import (
-    MISREAD,
-    PlatformSession,
-    RelayAdapter,
-    UsedUp,
-    retry_after_s,
-)
+from collectors.contract.transport import PlatformSession, RelayAdapter, UsedUp, retry_after_s
+from collectors.contract.validation import MISREAD
 from collectors.platforms.x.posts import Account
 
 NO_CREDIT = 402

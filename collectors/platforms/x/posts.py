@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 
 from collectors.contract.resume import Row
 from collectors.contract.source import Post, Rejected, Seen
-from collectors.contract.transport import MISREAD
 from collectors.contract.validation import (
     LANG_LIMIT,
+    MISREAD,
     REACH_LIMIT,
     clean_name,
     clean_text,

@@ -28,14 +28,8 @@ from collectors.contract.source import (
     Thread,
     Unknown,
 )
-from collectors.contract.transport import (
-    MISREAD,
-    PlatformSession,
-    UsedUp,
-    never_sent,
-    retry_after_s,
-)
-from collectors.contract.validation import clean_id, utc_now
+from collectors.contract.transport import PlatformSession, UsedUp, never_sent, retry_after_s
+from collectors.contract.validation import MISREAD, clean_id, utc_now
 from collectors.platforms.x import posts as x_posts
 from collectors.platforms.x.client import NO_CREDIT, XConfig, connect, reading
 
