@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from collectors.contract import rate_limits
 from collectors.contract.source import Batch, Gap, PlatformError, Post, Rejected, Source
-from collectors.contract.validation import MISREAD, clean_id, clean_reason, sound
+from collectors.contract.validation import MISREAD, clean_id, clean_reason, reject_invalid
 from collectors.intake import cursors
 from collectors.intake.health import (
     HEALTH_EVERY_S,
@@ -40,8 +40,10 @@ from collectors.matching.addressed import IN_THREAD, is_addressed
 from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
 from earshot.domain import OWN_KEY, TEXT_LIMIT, Mention, Op
+from earshot.items import reply_length
 from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
+from earshot.items.reply_length import ReplyLength
 from earshot.log.contract import Producer
 from earshot.log.spool.spooling import Backlog
 from earshot.log.topics import MENTIONS
@@ -66,6 +68,8 @@ class Collector:
     producer: Producer
     metrics: Metrics
     clock: Callable[[], datetime]
+    reply_length: ReplyLength | None = None
+    """How long a reply may be there: the desk reads it beside the source's health."""
     backlog: Callable[[], Backlog | None] = lambda: None
     part_done: Callable[[], None] = lambda: None
     """Called after each part that was polled: a sign of life."""
@@ -78,7 +82,7 @@ class Collector:
         self._well(self.clock())
         for name in ("source_errors", "source_gaps", "posts_rejected"):
             self.metrics.add(name, 0, of=self.name)
-        rate_limits.tell(self.metrics, self.source, self.name, self.clock())
+        rate_limits.record(self.metrics, self.source, self.name, self.clock())
 
     def step(self) -> datetime:
         """Poll each part that is due; when the next one is. Raises what log and database raise."""
@@ -89,7 +93,7 @@ class Collector:
         for part, state in self.parts.items():
             if not rest_s([state], self.monotonic()):
                 self._poll(part, state)
-                rate_limits.tell(self.metrics, self.source, self.name, self.clock())
+                rate_limits.record(self.metrics, self.source, self.name, self.clock())
                 self.part_done()
         return min(state.due_at or now for state in self.parts.values())
 
@@ -104,7 +108,7 @@ class Collector:
                 state.cursor = cursors.load_cursor(session, self.brand, self.name, part)
             state.loaded = True
         try:
-            batch = sound(self.source.poll(part, state.cursor), self.clock())
+            batch = reject_invalid(self.source.poll(part, state.cursor), self.clock())
         except (PlatformError, *MISREAD) as error:  # no source's mistake may end the others
             self._failed(part, state, failure_of(error))
             return
@@ -304,6 +308,8 @@ class Collector:
             self.source.poll_every_s,
         )
         health |= {"collected": new} | ({"last_post_at": last_post_at} if last_post_at else {})
+        if self.reply_length is not None:
+            health["reply_length"] = reply_length.stored(self.reply_length)
         cursors.save_health(session, self.brand, self.name, self.source.platform, health)
 
     def _tell_of_pause(self) -> None:

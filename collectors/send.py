@@ -20,7 +20,7 @@ from collectors.contract import rate_limits
 from collectors.contract.source import PlatformError, Responder, Sent, Thread
 from collectors.delivery import delivery_outcome, outbox, send_rules
 from collectors.delivery.outbox import Claim
-from collectors.delivery.send_rules import Confirmed, Fail, Look, Queue, Stands, Stop
+from collectors.delivery.send_rules import AlreadyPosted, Confirmed, Fail, Queue, ReadBack, Stop
 from earshot.database.db import Sessions, readers_of
 from earshot.domain import ReplyState
 from earshot.runtime.crash_points import passed
@@ -60,7 +60,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         for source, responder in self.responders.items():
-            rate_limits.tell(self.metrics, responder, source, self.clock())
+            rate_limits.record(self.metrics, responder, source, self.clock())
             for name in REPLY_COUNTERS:
                 self.metrics.add(name, 0, of=source)
 
@@ -95,8 +95,8 @@ class Sender:
         if held.state is ReplyState.QUEUED:
             self._attempt(held, responder)
         else:
-            self._look(held, responder)
-        rate_limits.tell(self.metrics, responder, held.source, self.clock())
+            self._read_back(held, responder)
+        rate_limits.record(self.metrics, responder, held.source, self.clock())
         self.reply_done()
         return True
 
@@ -111,11 +111,11 @@ class Sender:
         passed("send.read")
         with readers_of(self.sessions).begin() as session:
             context = outbox.context_of(session, held)
-        verdict = send_rules.before_sending(
+        decision = send_rules.before_sending(
             held.answer, thread, context, forced=held.forced, attempts=held.attempts
         )
-        match verdict:
-            case Stands(seen=seen):
+        match decision:
+            case AlreadyPosted(seen=seen):
                 self._confirm(held, Confirmed(seen=seen))
                 return
             case Stop(reason=reason):
@@ -147,7 +147,7 @@ class Sender:
                 passed("send.stored")
             case Queue(at=at, reason=reason):
                 self._wait(held, ReplyState.QUEUED, at, reason)
-            case Look(at=at, reason=reason):
+            case ReadBack(at=at, reason=reason):
                 self.metrics.add("replies_unknown", of=held.source)
                 self._wait(held, ReplyState.UNKNOWN, at, reason)
             case Fail(reason=reason):
@@ -168,42 +168,42 @@ class Sender:
 
     # ------------------------------------------------------------ reading back
 
-    def _look(self, held: Claim, responder: Responder) -> None:
+    def _read_back(self, held: Claim, responder: Responder) -> None:
         now = self.clock()
         try:
             thread: Thread = responder.read(held.answer)
         except PlatformError as error:
-            verdict: Confirmed | Queue | Look | Fail = send_rules.after_unreadable(
+            decision: Confirmed | Queue | ReadBack | Fail = send_rules.after_unreadable(
                 str(error), failures=held.unreadable, now=now, retry_after_s=error.retry_after_s
             )
-            looked, unreadable = held.looked, held.unreadable + 1
+            reads, unreadable = held.reads, held.unreadable + 1
         else:
-            verdict = send_rules.after_reading(
+            decision = send_rules.after_reading(
                 held.answer,
                 held.native_id,
                 thread,
-                looked=held.looked,
+                reads=held.reads,
                 attempts=held.attempts,
                 now=now,
                 settle_s=responder.settle_s,
             )
-            looked, unreadable = held.looked + 1, 0
+            reads, unreadable = held.reads + 1, 0
         passed("look.read")
-        match verdict:
+        match decision:
             case Confirmed():
-                self._confirm(held, verdict)
+                self._confirm(held, decision)
             case Queue(at=at, reason=reason):
                 self._wait(held, ReplyState.QUEUED, at, reason)
-            case Look(at=at, reason=reason):
+            case ReadBack(at=at, reason=reason):
                 state = ReplyState.SENT if held.native_id else ReplyState.UNKNOWN
-                self._wait(held, state, at, reason, looked=looked, unreadable=unreadable)
+                self._wait(held, state, at, reason, reads=reads, unreadable=unreadable)
             case Fail(reason=reason):
                 self._fail(held, reason)
 
     # ------------------------------------------------------------ settling
 
-    def _confirm(self, held: Claim, verdict: Confirmed) -> None:
-        seen = verdict.seen
+    def _confirm(self, held: Claim, decision: Confirmed) -> None:
+        seen = decision.seen
         self.metrics.add("replies_confirmed", of=held.source)
         with self.sessions.begin() as session:
             delivery_outcome.confirmed(
@@ -219,12 +219,12 @@ class Sender:
         at: datetime,
         reason: str,
         *,
-        looked: int = 0,
+        reads: int = 0,
         unreadable: int = 0,
     ) -> None:
         now = self.clock()
         with self.sessions.begin() as session:
-            outbox.wait(session, held, state, at, reason, now, looked=looked, unreadable=unreadable)
+            outbox.wait(session, held, state, at, reason, now, reads=reads, unreadable=unreadable)
 
     def _fail(self, held: Claim, reason: str) -> None:
         logger.warning("reply needs a person", extra={"reply": held.id, "reason": reason})

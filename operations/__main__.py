@@ -1,4 +1,4 @@
-"""`python -m earshot`."""
+"""`python -m operations`."""
 
 from operations.cli import main
 

@@ -19,7 +19,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from collectors.matching.matching import compile_queries
-from collectors.platforms.simulator.source import Simulator, SimulatorConfig
+from collectors.platforms.simulator.config import SimulatorConfig
+from collectors.platforms.simulator.source import Simulator
 from earshot import brand as brands
 from earshot.database import db
 from earshot.database.tables import EventRow, ItemRow, MentionRow, ReplyRow

@@ -18,11 +18,11 @@ from classifier.model.load import RULES, load_judge
 from collectors.collect import Collector
 from collectors.contract.source import Source
 from collectors.matching.matching import compile_queries
-from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.config import BlueskyConfig
 from collectors.platforms.bluesky.source import BlueskySource
-from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.config import RedditConfig
 from collectors.platforms.reddit.source import RedditSource
-from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.config import XConfig
 from collectors.platforms.x.source import XSource
 from earshot.brand import Brand, TopicText
 from earshot.database import db

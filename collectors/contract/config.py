@@ -16,7 +16,7 @@ FIRST_DAYS: Days = 2.0
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of one source, read with `collectors.platforms.registry.Platform.read`.
+    """Settings of one source, read with `collectors.contract.platform.Platform.read`.
 
     A subclass names in `secrets` the fields that no log or traceback may show.
     """

@@ -1,17 +1,12 @@
-"""How much a platform still takes of us before it refuses: what its answers say about that.
-
-X        x-rate-limit-limit, -remaining, -reset (epoch); for posts also those of a day
-Reddit   x-ratelimit-remaining, -used, -reset (seconds to go)
-Bluesky  ratelimit-limit, -remaining, -reset (epoch)
-"""
+"""How much a platform still takes of us before it refuses: what its answers say about that."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from collectors.contract.waits import bounded_wait_s
 from earshot.runtime.metrics import Metrics
@@ -19,24 +14,30 @@ from earshot.runtime.metrics import Metrics
 _LONGEST = timedelta(days=1)
 """No platform counts over longer. What it says of later is not believed."""
 
-_BY_EPOCH = (
-    "x-rate-limit",
-    "x-app-limit-24hour",
-    "x-user-limit-24hour",
-    "ratelimit",
-)
-_BY_SECONDS = "x-ratelimit"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitHeaders:
+    """How a platform's answers tell of one limit: `NAME-remaining`, `NAME-reset`, and its size.
+
+    The size is `NAME-limit`, or what remains and `NAME-used`. The window ends at `NAME-reset`
+    seconds since 1970, or in so many seconds. A limit is counted for each route, or for the client.
+    """
+
+    name: str
+    size: Literal["limit", "used"] = "limit"
+    reset: Literal["epoch", "seconds"] = "epoch"
+    counted_by: Literal["route", "client"] = "route"
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class RateLimit:
     """`remaining` of `limit` requests may still be made until `until`, when all may again."""
 
     remaining: float
     limit: float
     until: datetime
 
-    def at(self, now: datetime) -> Allowance:
+    def at(self, now: datetime) -> RateLimit:
         """The same as it is by `now`."""
         return self if now < self.until else replace(self, remaining=self.limit)
 
@@ -57,74 +58,78 @@ class Spent:
         return self.since <= now < self.until
 
 
-class Allowances:
+class RateLimits:
     """What a platform last said of each of its limits: one for a route, say, or for a day."""
 
-    def __init__(self) -> None:
-        self._told: dict[tuple[str, str], Allowance] = {}
+    def __init__(self, headers: Sequence[LimitHeaders] = ()) -> None:
+        """`headers` are the ones in which the platform says it."""
+        self._headers = headers
+        self._told: dict[tuple[str, str], RateLimit] = {}
         self._spent: dict[tuple[str, str], Spent] = {}
 
     def note(self, route: str, headers: Mapping[str, str], now: datetime) -> None:
         """Take in the headers of an answer; `route` is what was asked."""
-        for name, spent in spent_in(headers, now):
-            self._spent[_key(route, name)] = spent
-        told = {_key(route, name): allowance for name, allowance in read(headers, now)}
+        told: dict[tuple[str, str], RateLimit] = {}
+        for known in self._headers:
+            key = ("" if known.counted_by == "client" else route), known.name
+            if (spent := spent_in(known, headers, now)) is not None:
+                self._spent[key] = spent
+            if (rate_limit := read(known, headers, now)) is not None:
+                told[key] = rate_limit
         if told:  # of what has run out meanwhile only that is kept which was just told again
             self._told = {at: a for at, a in self._told.items() if now < a.until} | told
 
     def wait_s(self, route: str, now: datetime) -> float:
         """How long nothing may be asked of `route`, in seconds; 0.0 when it may be asked now."""
         self._spent = {at: spent for at, spent in self._spent.items() if spent.holds(now)}
-        untils = [spent.until for at, spent in self._spent.items() if at == _key(route, at[1])]
+        untils = [spent.until for at, spent in self._spent.items() if at[0] in ("", route)]
         return max((until - now for until in untils), default=timedelta()) / timedelta(seconds=1)
 
-    def scarcest(self, now: datetime) -> Allowance | None:
+    def scarcest(self, now: datetime) -> RateLimit | None:
         """The limit of which the smallest share is left; None when nothing was ever said."""
-        now_left = [allowance.at(now) for allowance in self._told.values()]
-        return min(now_left, key=lambda allowance: allowance.share, default=None)
+        now_left = [rate_limit.at(now) for rate_limit in self._told.values()]
+        return min(now_left, key=lambda rate_limit: rate_limit.share, default=None)
 
 
 @runtime_checkable
-class Rationed(Protocol):
+class RateLimited(Protocol):
     """A source or responder whose platform says how much it still takes."""
 
     @property
-    def allowances(self) -> Allowances: ...
+    def rate_limits(self) -> RateLimits: ...
 
 
-def tell(metrics: Metrics, asked: object, of: str, now: datetime) -> None:
+def record(metrics: Metrics, asked: object, of: str, now: datetime) -> None:
     """Set the gauges of the source `of` by what its platform told `asked`: NaN, if nothing."""
-    left = asked.allowances.scarcest(now) if isinstance(asked, Rationed) else None
+    left = asked.rate_limits.scarcest(now) if isinstance(asked, RateLimited) else None
     metrics.set("rate_limit_remaining", left.remaining if left else math.nan, of=of)
     metrics.set("rate_limit_requests", left.limit if left else math.nan, of=of)
 
 
-def read(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Allowance]]:
-    """Every limit that the headers tell of, by its name. What can't be read is left out. Pure."""
-    for name in _BY_EPOCH:
-        remaining, limit, reset = _numbers(headers, name, "remaining", "limit", "reset")
-        yield from _sound(name, remaining, limit, reset - now.timestamp(), now)
-    remaining, used, to_go = _numbers(headers, _BY_SECONDS, "remaining", "used", "reset")
-    yield from _sound(_BY_SECONDS, remaining, remaining + used, to_go, now)
+def read(known: LimitHeaders, headers: Mapping[str, str], now: datetime) -> RateLimit | None:
+    """The limit that the headers tell of; None where they don't, or can't be read. Pure."""
+    remaining, size, to_go = _numbers(headers, known.name, "remaining", known.size, "reset")
+    limit = size if known.size == "limit" else remaining + size
+    seconds = to_go - now.timestamp() if known.reset == "epoch" else to_go
+    if not (math.isfinite(remaining) and math.isfinite(limit) and math.isfinite(seconds)):
+        return None
+    if limit <= 0:
+        return None
+    until = now + timedelta(seconds=min(max(seconds, 0.0), _LONGEST.total_seconds()))
+    return RateLimit(min(max(remaining, 0.0), limit), limit, until)
 
 
-def spent_in(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Spent]]:
-    """For each limit in the headers, until when nothing may be asked.
+def spent_in(known: LimitHeaders, headers: Mapping[str, str], now: datetime) -> Spent | None:
+    """Until when nothing may be asked; None where the headers don't tell of this limit.
 
     That is `now` while something is left, and where the end of the window can't be read. Pure.
     """
-    for name in (*_BY_EPOCH, _BY_SECONDS):
-        remaining, to_go = _numbers(headers, name, "remaining", "reset")
-        if name != _BY_SECONDS:
-            to_go -= now.timestamp()
-        if math.isfinite(remaining):
-            wait_s = bounded_wait_s(to_go) if remaining < 1 else None
-            yield name, Spent(now, now + timedelta(seconds=wait_s or 0.0))
-
-
-def _key(route: str, name: str) -> tuple[str, str]:
-    """What a limit is counted for: with Reddit the client, whatever it asks; else the route."""
-    return ("" if name == _BY_SECONDS else route), name
+    remaining, to_go = _numbers(headers, known.name, "remaining", "reset")
+    if not math.isfinite(remaining):
+        return None
+    seconds = to_go - now.timestamp() if known.reset == "epoch" else to_go
+    wait_s = bounded_wait_s(seconds) if remaining < 1 else None
+    return Spent(now, now + timedelta(seconds=wait_s or 0.0))
 
 
 def _numbers(headers: Mapping[str, str], name: str, *kinds: str) -> list[float]:
@@ -136,13 +141,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def _sound(
-    name: str, remaining: float, limit: float, seconds: float, now: datetime
-) -> Iterator[tuple[str, Allowance]]:
-    if not (math.isfinite(remaining) and math.isfinite(limit) and math.isfinite(seconds)):
-        return
-    if limit > 0:
-        until = now + timedelta(seconds=min(max(seconds, 0.0), _LONGEST.total_seconds()))
-        yield name, Allowance(min(max(remaining, 0.0), limit), limit, until)

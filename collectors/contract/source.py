@@ -232,8 +232,6 @@ class Responder(Protocol):
     platform: str
     settle_s: float
     """How long a new post may stay invisible to `read`: absence before that proves nothing."""
-    length_limit: int
-    """The longest reply, in graphemes."""
 
     def send(self, answer: Answer) -> Outcome:
         """One attempt. Every failure is an outcome: this does not raise for the network."""

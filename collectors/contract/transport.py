@@ -24,7 +24,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from collectors.contract.rate_limits import Allowances
+from collectors.contract.rate_limits import RateLimits
 from collectors.contract.validation import utc_now
 from collectors.contract.waits import SHORTEST_S, bounded_wait_s
 
@@ -102,18 +102,18 @@ class PlatformSession(requests.Session):
     requests would follow a redirect to any host, over plain HTTP too, and repeat a form with
     its passwords there. No API that we use redirects: one that does is an error to be shown.
 
-    `allowances` is what the answers said of the platform's rate limits. Sessions that share a
-    client share them. While they say that nothing is left, nothing is asked.
+    `rate_limits` reads what the answers say of the platform's rate limits. Sessions that share a
+    client share it. While they say that nothing is left, nothing is asked.
     """
 
     def __init__(
         self,
         timeout_s: float,
         now: Callable[[], datetime] = utc_now,
-        allowances: Allowances | None = None,
+        rate_limits: RateLimits | None = None,
     ) -> None:
         super().__init__()
-        self.allowances = Allowances() if allowances is None else allowances
+        self.rate_limits = RateLimits() if rate_limits is None else rate_limits
         self._now = now
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter(timeout_s))
@@ -121,10 +121,10 @@ class PlatformSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer. Raises UsedUp, and what requests raises."""
         route = f"{request.method} {request.path_url.partition('?')[0]}"
-        if wait_s := self.allowances.wait_s(route, self._now()):
+        if wait_s := self.rate_limits.wait_s(route, self._now()):
             raise UsedUp(wait_s)
         response = super().send(request, **kwargs)
-        self.allowances.note(route, response.headers, self._now())
+        self.rate_limits.note(route, response.headers, self._now())
         return response
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:

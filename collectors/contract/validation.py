@@ -1,6 +1,6 @@
 """What outside text, ids and links may be before they go on: bounded, and never trusted. Pure.
 
-A platform's parser cleans what people wrote; `flaw` is the wall behind every parser. What
+A platform's parser cleans what people wrote; `violation` is the wall behind every parser. What
 passes it can be stored by both databases, indexed, counted with, and written into a header.
 """
 
@@ -35,6 +35,17 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(days=1)
 """How far a platform's clock may be ahead of ours."""
 
+
+MISREAD = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    AssertionError,
+    RecursionError,
+)
+"""What a library or a parser raises on an answer that is JSON, but not the platform's."""
 
 _BLANK = re.compile(r"[\x00-\x20]")
 
@@ -104,12 +115,12 @@ def mark_of(native_id: object, kept: bytes) -> str:
     return f"?{hashlib.blake2b(kept, digest_size=12).hexdigest()}"
 
 
-def flaw(post: Post, now: datetime) -> str:
+def violation(post: Post, now: datetime) -> str:
     """What is wrong with a parsed post; the empty string when it may go on."""
-    return "" if plain(post, now) else closer_look(post, now)
+    return "" if is_plainly_valid(post, now) else find_violations(post, now)
 
 
-def plain(post: Post, now: datetime) -> bool:
+def is_plainly_valid(post: Post, now: datetime) -> bool:
     """Whether a post is sound beyond doubt. Most are; looking closer takes five times as long."""
     author, text = post.author, post.text
     try:
@@ -137,7 +148,7 @@ def plain(post: Post, now: datetime) -> bool:
         return False
 
 
-def closer_look(post: Post, now: datetime) -> str:
+def find_violations(post: Post, now: datetime) -> str:
     """What is wrong with a post, found by looking at each of its fields."""
     author = post.author
     ids = {
@@ -185,10 +196,10 @@ def _is_count(value: object, limit: int) -> bool:
     return type(value) is int and 0 <= value <= limit
 
 
-def sound(batch: Batch, now: datetime) -> Batch:
+def reject_invalid(batch: Batch, now: datetime) -> Batch:
     """`batch` with every flawed post among its rejected ones, under an id only if it has one."""
-    flaws = [flaw(post, now) for post in batch.posts]
-    if not any(flaws):
+    violations = [violation(post, now) for post in batch.posts]
+    if not any(violations):
         return batch
     bad = [
         Rejected(
@@ -196,10 +207,10 @@ def sound(batch: Batch, now: datetime) -> Batch:
             reason=reason,
             native_id=post.native_id if _is_id(post.native_id) else "",
         )
-        for post, reason in zip(batch.posts, flaws, strict=True)
+        for post, reason in zip(batch.posts, violations, strict=True)
         if reason
     ]
-    good = [post for post, reason in zip(batch.posts, flaws, strict=True) if not reason]
+    good = [post for post, reason in zip(batch.posts, violations, strict=True) if not reason]
     return replace(batch, posts=good, rejected=[*batch.rejected, *bad])
 
 

@@ -41,7 +41,7 @@ class Claim:
     epoch: int
     lease_until: datetime
     attempts: int
-    looked: int
+    reads: int
     unreadable: int
     native_id: str
     forced: bool
@@ -152,7 +152,7 @@ def claim(
         epoch=row.lease_epoch + 1,
         lease_until=lease_until,
         attempts=row.attempts,
-        looked=row.looked,
+        reads=row.looked,
         unreadable=row.unreadable,
         native_id=row.native_id,
         forced=row.forced,
@@ -211,7 +211,7 @@ def wait(
     reason: str,
     now: datetime,
     *,
-    looked: int = 0,
+    reads: int = 0,
     unreadable: int = 0,
 ) -> bool:
     """Give the reply back in `state`, to be taken up at `at`."""
@@ -219,7 +219,7 @@ def wait(
         "state": state,
         "not_before": at,
         "error": reason,
-        "looked": looked,
+        "looked": reads,
         "unreadable": unreadable,
     }
     return settle(session, held, now, columns, {"reason": reason})

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from collectors.contract.source import Answer, Outcome, Refused, Seen, Sent, Thread, Unknown
 
-LOOKS = 2
+READS = 2
 """How often a reply must be sought in vain, each after the settling time, to count as absent."""
 
 ATTEMPTS = 8
@@ -40,7 +40,7 @@ class Proceed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stands:
+class AlreadyPosted:
     """The reply stands there already: an earlier attempt got through."""
 
     seen: Seen
@@ -66,11 +66,11 @@ class Context:
 
 def before_sending(
     answer: Answer, thread: Thread, context: Context, *, forced: bool, attempts: int
-) -> Proceed | Stands | Stop:
+) -> Proceed | AlreadyPosted | Stop:
     """May `answer` go out now? `attempts` counts earlier attempts, `forced` a person's word."""
     own = find_own(answer, thread)
     if own is not None and attempts:
-        return Stands(seen=own)
+        return AlreadyPosted(seen=own)
     answered = any(seen.ours and seen.parent == answer.parent for seen in thread.posts)
     bars = (
         (thread.gone or context.deleted, "The post was deleted, so there is nothing to answer."),
@@ -102,7 +102,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ReadBack:
     """Read the thread back at `at`."""
 
     at: datetime
@@ -118,13 +118,15 @@ class Fail:
 
 def after_attempt(
     outcome: Outcome, *, attempts: int, now: datetime, settle_s: float, confirm_after_s: float
-) -> Sent | Queue | Look | Fail:
+) -> Sent | Queue | ReadBack | Fail:
     """What an attempt's outcome means; `attempts` includes the one just made."""
     match outcome:
         case Sent():
             return outcome
         case Unknown(reason=reason):
-            return Look(at=now + timedelta(seconds=max(settle_s, confirm_after_s)), reason=reason)
+            return ReadBack(
+                at=now + timedelta(seconds=max(settle_s, confirm_after_s)), reason=reason
+            )
         case Refused(reason=reason, permanent=True):
             return Fail(reason=reason)
         case Refused(reason=reason, retry_after_s=retry_after_s):
@@ -144,12 +146,12 @@ def after_reading(
     native_id: str,
     thread: Thread,
     *,
-    looked: int,
+    reads: int,
     attempts: int,
     now: datetime,
     settle_s: float,
-) -> Confirmed | Queue | Look | Fail:
-    """What a read-back means; `looked` counts the ones before it that saw nothing.
+) -> Confirmed | Queue | ReadBack | Fail:
+    """What a read-back means; `reads` counts the ones before it that saw nothing.
 
     With a `native_id` the platform had said yes: it is sought by that name, and never sent
     again. Without one it is sought by parent, text and time, and sent again when it is absent,
@@ -160,24 +162,24 @@ def after_reading(
         return Confirmed(seen=own)
     settle = timedelta(seconds=max(1.0, settle_s))
     if native_id:
-        if looked + 1 >= READ_ATTEMPTS:
+        if reads + 1 >= READ_ATTEMPTS:
             return Fail(
                 reason="The platform took the answer but does not show it: it may have been "
                 "removed or hidden. Look at the thread before you send it again."
             )
-        return Look(at=now + settle * 2**looked, reason="taken, not visible yet")
-    if looked + 1 < LOOKS:
-        return Look(at=now + settle, reason="not visible yet")
+        return ReadBack(at=now + settle * 2**reads, reason="taken, not visible yet")
+    if reads + 1 < READS:
+        return ReadBack(at=now + settle, reason="not visible yet")
     if attempts >= ATTEMPTS:
         return Fail(
             reason=f"None of {attempts} attempts got an answer, and it is not in the thread."
         )
-    return Queue(at=now, reason=f"not in the thread after {LOOKS} looks: it was not posted")
+    return Queue(at=now, reason=f"not in the thread after {READS} reads: it was not posted")
 
 
 def after_unreadable(
     reason: str, *, failures: int, now: datetime, retry_after_s: float | None
-) -> Look | Fail:
+) -> ReadBack | Fail:
     """What a failed read-back means; `failures` counts those in a row before it."""
     if failures + 1 >= READ_ATTEMPTS:
         return Fail(
@@ -185,7 +187,7 @@ def after_unreadable(
             "Look at the thread before you send it again."
         )
     rest = retry_after_s if retry_after_s is not None else min(300.0, 5.0 * 2**failures)
-    return Look(at=now + timedelta(seconds=rest), reason=reason)
+    return ReadBack(at=now + timedelta(seconds=rest), reason=reason)
 
 
 # ---------------------------------------------------------------- recognising our own

@@ -108,6 +108,7 @@ def save_health(
         "last_post_at": None,
         "next_poll_at": None,
         "collected": 0,
+        "reply_length": None,
     }
     row = {"brand": brand, "source": source, "platform": platform} | defaults | dict(columns)
     db.upsert(

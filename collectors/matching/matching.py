@@ -1,8 +1,8 @@
 """Which of a brand's queries a post matches, and by which terms. Pure.
 
-The queries ask about words, phrases, pieces of text, authors and languages: their leaves.
+The queries ask about words, phrases, pieces of text, authors and languages: their terms.
 `collectors.matching.terms` finds those that are true of a post. What follows from a set of
-true leaves is worked out once: posts that say nothing new, as most do, are then settled by one
+true terms is worked out once: posts that say nothing new, as most do, are then settled by one
 look into a table.
 """
 
@@ -20,18 +20,18 @@ from collectors.matching.query import (
     BadQuery,
     From,
     Lang,
-    Leaf,
     Node,
     Not,
     Or,
     Piece,
+    Term,
     Words,
     parse,
 )
-from collectors.matching.terms import FEW, Index
+from collectors.matching.terms import FEW, TermIndex
 
 REMEMBERED = 4_096
-"""For how many sets of true leaves the outcome is kept."""
+"""For how many sets of true terms the outcome is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class Matcher:
         """
         self._names = tuple(trees)
         self._trees = tuple(trees.values())
-        self._leaves = tuple(dict.fromkeys(leaf for tree in self._trees for leaf in leaves(tree)))
+        self._terms = tuple(dict.fromkeys(term for tree in self._trees for term in terms_of(tree)))
         self._needing = _needing(trees)
-        self._index = Index(self._leaves, few)
+        self._index = TermIndex(self._terms, few)
         self._outcome = lru_cache(maxsize=REMEMBERED)(self._settle)
 
     def match(self, post: Post) -> Match:
@@ -68,10 +68,10 @@ class Matcher:
         return self._outcome(self._index.true_of(post))
 
     def _settle(self, numbers: frozenset[int]) -> Match:
-        true = {self._leaves[number] for number in numbers}
-        candidates = {number for leaf in true for number in self._needing.get(leaf, ())}
+        true = {self._terms[number] for number in numbers}
+        candidates = {number for term in true for number in self._needing.get(term, ())}
         hit = [number for number in sorted(candidates) if holds(self._trees[number], true)]
-        terms = (term for number in hit for term in _terms(self._trees[number], true))
+        terms = (term for number in hit for term in _words(self._trees[number], true))
         return Match(tuple(self._names[number] for number in hit), tuple(dict.fromkeys(terms)))
 
 
@@ -86,20 +86,20 @@ def compile_queries(queries: Mapping[str, str]) -> Matcher:
     return Matcher(trees)
 
 
-def leaves(node: Node) -> Iterator[Leaf]:
-    """The leaves of a tree from left to right, those below a NOT too."""
+def terms_of(node: Node) -> Iterator[Term]:
+    """The terms of a tree from left to right, those below a NOT too."""
     match node:
         case And(parts) | Or(parts):
             for part in parts:
-                yield from leaves(part)
+                yield from terms_of(part)
         case Not(inner):
-            yield from leaves(inner)
+            yield from terms_of(inner)
         case Words() | Piece() | From() | Lang():
             yield node
 
 
-def holds(node: Node, true: AbstractSet[Leaf]) -> bool:
-    """Whether `node` holds where exactly the leaves `true` do."""
+def holds(node: Node, true: AbstractSet[Term]) -> bool:
+    """Whether `node` holds where exactly the terms `true` do."""
     match node:
         case And(parts):
             return all(holds(part, true) for part in parts)
@@ -111,7 +111,7 @@ def holds(node: Node, true: AbstractSet[Leaf]) -> bool:
             return node in true
 
 
-def _terms(node: Node, true: AbstractSet[Leaf]) -> Iterator[str]:
+def _words(node: Node, true: AbstractSet[Term]) -> Iterator[str]:
     """The terms of `node` that are there and wanted there."""
     match node:
         case Words(term, _) | Piece(term):
@@ -119,7 +119,7 @@ def _terms(node: Node, true: AbstractSet[Leaf]) -> Iterator[str]:
                 yield term
         case And(parts) | Or(parts):
             for part in parts:
-                yield from _terms(part, true)
+                yield from _words(part, true)
         case From() | Lang() | Not():
             return
 
@@ -127,14 +127,14 @@ def _terms(node: Node, true: AbstractSet[Leaf]) -> Iterator[str]:
 # ------------------------------------------------------------ from queries to what they need
 
 
-def _needing(trees: Mapping[str, Node]) -> Mapping[Leaf, Sequence[int]]:
-    """The numbers of the queries to try where a leaf is true.
+def _needing(trees: Mapping[str, Node]) -> Mapping[Term, Sequence[int]]:
+    """The numbers of the queries to try where a term is true.
 
-    Each query hangs on leaves of which it can't do without all: the rarest, as far as the
+    Each query hangs on terms of which it can't do without all: the rarest, as far as the
     queries themselves tell, so that few are tried in vain.
     """
-    common = Counter(leaf for tree in trees.values() for leaf in leaves(tree))
-    needing: dict[Leaf, list[int]] = defaultdict(list)
+    common = Counter(term for tree in trees.values() for term in terms_of(tree))
+    needing: dict[Term, list[int]] = defaultdict(list)
     for number, (name, tree) in enumerate(trees.items()):
         needed = _needs(tree, common)
         if needed is None:
@@ -142,19 +142,19 @@ def _needing(trees: Mapping[str, Node]) -> Mapping[Leaf, Sequence[int]]:
                 f"query {name!r}: only says what must not be there, or a language: it needs "
                 "a word, a phrase or from: that must"
             )
-        for leaf in needed:
-            needing[leaf].append(number)
+        for term in needed:
+            needing[term].append(number)
     return dict(needing)
 
 
-def _needs(node: Node, common: Counter[Leaf]) -> frozenset[Leaf] | None:
+def _needs(node: Node, common: Counter[Term]) -> frozenset[Term] | None:
     """Leaves of which at least one is true where `node` holds; None if there are none."""
     match node:
         case Words() | Piece() | From():
             return frozenset({node})
         case And(parts):
             found = [one for part in parts if (one := _needs(part, common)) is not None]
-            return min(found, key=lambda some: sum(common[leaf] for leaf in some), default=None)
+            return min(found, key=lambda some: sum(common[term] for term in some), default=None)
         case Or(parts):
             every = [_needs(part, common) for part in parts]
             known = [one for one in every if one is not None]

@@ -123,10 +123,10 @@ class Or:
     parts: tuple[Node, ...]
 
 
-Leaf = Words | Piece | From | Lang
+Term = Words | Piece | From | Lang
 """What is true of a post or not."""
 
-Node = Leaf | Not | And | Or
+Node = Term | Not | And | Or
 
 
 def normalise(text: str) -> str:

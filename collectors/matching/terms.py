@@ -1,4 +1,4 @@
-"""Which leaves of some queries are true of a post. Pure.
+"""Which terms of some queries are true of a post. Pure.
 
 Words are found in one of two ways. Where the queries have few, each is sought in the text, which
 needs no list of the text's words; where they have many, the text's words are looked up, so that
@@ -16,8 +16,8 @@ from collectors.matching.query import (
     SIGNS,
     From,
     Lang,
-    Leaf,
     Piece,
+    Term,
     Words,
     in_word,
     normalise,
@@ -28,17 +28,17 @@ FEW = 50
 """Up to so many words, seeking each is faster than reading the text's words."""
 
 
-class Index:
-    """Leaves by what they look for. A leaf is named by its place in `leaves`."""
+class TermIndex:
+    """Terms by what they look for. A term is named by its place in `terms`."""
 
-    def __init__(self, leaves: Sequence[Leaf], few: int = FEW) -> None:
+    def __init__(self, terms: Sequence[Term], few: int = FEW) -> None:
         self._single: list[tuple[str, int]] = []
         self._phrases: list[tuple[Sequence[str], int]] = []
         self._pieces: list[tuple[str, int]] = []
         self._authors: dict[str, int] = {}
         self._langs: list[tuple[str, int]] = []
-        for number, leaf in enumerate(leaves):
-            match leaf:
+        for number, term in enumerate(terms):
+            match term:
                 case Words(_, (token,)):
                     self._single.append((token, number))
                 case Words(_, tokens):
@@ -55,7 +55,7 @@ class Index:
         self._phrase = {number: phrase for phrase, number in self._phrases}
 
     def true_of(self, post: Post) -> frozenset[int]:
-        """The leaves that are true of `post`."""
+        """The terms that are true of `post`."""
         text = normalise(post.text)
         true = self._sought(text) if self._few else self._looked_up(text)
         if self._pieces:

@@ -1,85 +1,42 @@
-"""Every platform, in one table: how its settings look, and what is made of them.
+"""Every platform, in one list. Its folder is loaded when somebody asks for it.
 
-A new platform is one file with a config, a `Source` and where it can answer a `Responder`,
-one line here, and one line in the conformance kit's list.
+A new platform is its folder with a `PLATFORM`, and one line here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-import msgspec
+from collectors.contract.platform import Platform
 
-from collectors.contract.config import SourceConfig
-from collectors.contract.source import Responder, Source
-from collectors.platforms import check_credentials
-from collectors.platforms.bluesky.client import BlueskyConfig
-from collectors.platforms.bluesky.source import BlueskyResponder, BlueskySource
-from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
-from collectors.platforms.reddit.client import RedditConfig
-from collectors.platforms.reddit.source import RedditResponder, RedditSource
-from collectors.platforms.simulator.config import SimulatorConfig
-from collectors.platforms.simulator.source import Simulator, SimulatorResponder
-from collectors.platforms.x.client import XConfig
-from collectors.platforms.x.source import XResponder, XSource
+FOLDERS = (
+    "bluesky",
+    "recorded",
+    "reddit",
+    "simulator",
+    "x",
+)
+"""The folders beside this file. Each is named as its platform is in `[sources.NAME] kind`."""
+
+DEMO = "simulator"
+"""The platform that needs no key and no network, for where no source is configured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """One kind of source: its settings' type, and what makes a source and a responder.
+class Registry(Mapping[str, Platform]):
+    """Platforms by key. Whoever uses one loads the client library of that one."""
 
-    Both are made from the settings and a folder of the source's own, which most don't need.
-    `responder` gives None where the settings hold nothing to answer with. `access` asks the
-    platform whether it takes the credentials: see `collectors.platforms.check_credentials`.
-    """
+    def __getitem__(self, key: str) -> Platform:
+        if key not in FOLDERS:
+            raise KeyError(key)
+        platform: Platform = import_module(f"collectors.platforms.{key}").PLATFORM
+        return platform
 
-    config: type[SourceConfig]
-    source: Callable[[Any, Path], Source]
-    responder: Callable[[Any, Path], Responder | None]
-    check_credentials: Callable[[Any], str]
+    def __iter__(self) -> Iterator[str]:
+        return iter(FOLDERS)
 
-    def read(self, settings: Mapping[str, Any]) -> SourceConfig:
-        """The settings as frozen values. Raises msgspec.ValidationError that names the key."""
-        config: SourceConfig = msgspec.convert(dict(settings), self.config, strict=False)
-        return config
+    def __len__(self) -> int:
+        return len(FOLDERS)
 
 
-def _x_responder(config: XConfig, _: Path) -> Responder | None:
-    return XResponder(config) if config.may_write else None
-
-
-def _reddit_responder(config: RedditConfig, _: Path) -> Responder | None:
-    return RedditResponder(config) if config.may_write else None
-
-
-def _bluesky_responder(config: BlueskyConfig, _: Path) -> Responder | None:
-    return BlueskyResponder(config) if config.identifier else None
-
-
-PLATFORMS: Mapping[str, Platform] = {
-    "bluesky": Platform(
-        BlueskyConfig,
-        lambda config, _: BlueskySource(config),
-        _bluesky_responder,
-        check_credentials.bluesky,
-    ),
-    "recorded": Platform(
-        RecordedConfig,
-        lambda config, _: RecordedSource(config),
-        lambda *_: None,
-        check_credentials.recorded,
-    ),
-    "reddit": Platform(
-        RedditConfig,
-        lambda config, _: RedditSource(config),
-        _reddit_responder,
-        check_credentials.reddit,
-    ),
-    "simulator": Platform(
-        SimulatorConfig, Simulator, SimulatorResponder, check_credentials.simulator
-    ),
-    "x": Platform(XConfig, lambda config, _: XSource(config), _x_responder, check_credentials.x),
-}
+PLATFORMS = Registry()

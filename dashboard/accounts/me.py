@@ -85,7 +85,7 @@ def change_password() -> Response | tuple[str, int]:
         if pause:
             return _page(too_many(pause), 429)
         if not verify(request.form.get("present", ""), before):
-            return _page(_("The present password is wrong."), 422)
+            return _page(_("The current password is wrong."), 422)
         throttle().succeeded(address, who.email)
     agent = request.headers.get("User-Agent", "")
     try:

@@ -59,7 +59,7 @@ def retry() -> Response:
         done = dead_letters.want_retry(
             writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
         )
-    flash(ngettext("%(num)d letter goes back.", "%(num)d letters go back.", done))
+    flash(ngettext("Retrying %(num)d dead letter.", "Retrying %(num)d dead letters.", done))
     return redirect(url_for("dead.letters"))
 
 
@@ -70,7 +70,7 @@ def drop() -> Response:
         done = dead_letters.drop(
             writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
         )
-    flash(ngettext("%(num)d letter dropped.", "%(num)d letters dropped.", done))
+    flash(ngettext("%(num)d dead letter dropped.", "%(num)d dead letters dropped.", done))
     return redirect(url_for("dead.letters"))
 
 
@@ -78,5 +78,5 @@ def _chosen() -> list[int]:
     """The ids that a form names, as many as one page can hold. None chosen is an answer too."""
     chosen = request.form.getlist("id", type=int)[:SIZE]
     if not chosen:
-        flash(_("Choose at least one letter."), "wrong")
+        flash(_("Select at least one dead letter."), "wrong")
     return chosen

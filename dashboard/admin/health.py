@@ -30,10 +30,10 @@ _SEARCHED = 200_000
 """How many events back gaps are looked for: the table has no index on their kind."""
 
 STATES: Mapping[str, str] = {
-    "ok": lazy("delivers"),
-    "delayed": lazy("delayed"),
-    "failing": lazy("fails"),
-    "stopped": lazy("stopped"),
+    "ok": lazy("Working"),
+    "delayed": lazy("Delayed"),
+    "failing": lazy("Failing"),
+    "stopped": lazy("Stopped"),
 }
 
 Lag = Callable[[], Mapping[str, int]]

@@ -16,7 +16,7 @@ from dashboard.accounts.permissions import Permission, needs
 from dashboard.answering import drafts, queries, unsent
 from dashboard.answering import undo as queue_undo
 from dashboard.answering.queries import Answer, Assignment, Groups
-from dashboard.answering.reply_limits import limit_of
+from dashboard.answering.reply_limits import length_for
 from dashboard.board import backlog_counts
 from dashboard.frame.app_context import Viewer, desk, viewer
 from dashboard.frame.converters import column_number
@@ -29,6 +29,7 @@ from earshot.domain import ItemState
 from earshot.items import assignments, lifecycle
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import Change, Forbidden, Stale
+from earshot.items.reply_length import ReplyLength
 
 pages = Blueprint("queue", __name__)
 
@@ -37,14 +38,14 @@ Page = str | Response | tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desktop:
-    """All that the queue page shows beside the list."""
+    """All that the queue page shows beside the list. `length` bounds the reply."""
 
     pane: Pane
     mine: bool
     draft: str
     nonce: str
     written_by: str
-    limit: int
+    length: ReplyLength
     assignment: Assignment | None
     similar: tuple[Answer, ...]
 
@@ -79,7 +80,9 @@ def show(
         states = queries.reply_states(reading, who, listed)
         closed = queue_undo.last_closed(reading, who, now)
         if found is not None and found.draft and "unsent" in request.args:
-            notice = notice or _("Nothing was sent: your sign-in had ended. Your text is below.")
+            notice = notice or _(
+                "Nothing was sent, because you had been signed out. Your text is below."
+            )
         team_waits = backlog_counts.open_items(reading, who.brand, (ItemState.QUEUED,))
     page = render_template(
         "queue.html",
@@ -159,7 +162,7 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
         draft=drafts.draft_of(session, who, item_id) if text is None else text,
         nonce=secrets.token_hex(8),
         written_by=unsent.note(who, item_id, desk().clock()),
-        limit=limit_of(found.item.platform).graphemes,
+        length=length_for(session, who.brand, found.newest.mention_id if found.newest else ""),
         assignment=queries.assignment_of(session, who.brand, item_id),
         similar=tuple(queries.similar_answers(session, who.brand, found.item)),
     )
@@ -171,7 +174,7 @@ def take_next() -> Page:
     with desk().sessions.begin() as writing:
         taken = queries.take_next(writing, viewer(), desk().clock())
     if taken is None:
-        flash(_("Nothing waits for your teams."))
+        flash(_("Nothing is waiting for your teams."))
         return redirect(url_for("queue.queue"))
     return redirect(url_for("queue.item", item_id=taken))
 
@@ -218,7 +221,7 @@ def release(item_id: int) -> Page:
             )
     except (Stale, Forbidden):
         return conflict(item_id)
-    flash(_("Given back; the item keeps its age."))
+    flash(_("Returned to the queue. The item keeps its place."))
     return redirect(url_for("queue.queue"))
 
 
@@ -259,12 +262,13 @@ def undo(item_id: int) -> Page:
             queue_undo.take_back(writing, viewer(), item_id, expect, desk().clock())
     except queue_undo.TooLate:
         flash(
-            _("Not undone: that is possible for five minutes only. Take the item again."), "wrong"
+            _("Too late: you can undo this for five minutes only. Take the item again instead."),
+            "wrong",
         )
         return redirect(_to(item_id))
     except (Stale, Forbidden):
         return conflict(item_id)
-    flash(_("Undone: the item is yours again."))
+    flash(_("Undone. The item is assigned to you again."))
     return redirect(_to(item_id))
 
 

@@ -14,13 +14,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dashboard.answering import drafts
-from dashboard.answering.reply_limits import graphemes, limit_of
+from dashboard.answering.reply_limits import length_for
 from dashboard.frame.app_context import Viewer
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
 from earshot.items import lifecycle
 from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, Stale
+from earshot.items.reply_length import tightest
 
 PENDING = (
     ReplyState.AWAITING_APPROVAL,
@@ -131,9 +132,9 @@ def _answerable(session: Session, who: Viewer, written: Written) -> MentionRow |
         raise Stale(f"item {written.item_id} has no mention {written.mention_id!r}")
     if not mention.can_reply:
         return Refused("barred", mention.reply_bar)
-    limit = limit_of(mention.platform).graphemes
-    if graphemes(written.text) > limit:
-        return Refused("long", str(limit))
+    used, bound = tightest(written.text, length_for(session, who.brand, mention.id))
+    if used > bound.limit:
+        return Refused("long", f"{used} / {bound.limit}")
     return mention
 
 

@@ -1,33 +1,27 @@
-"""How long a reply may be on each platform, counted as its readers count. Pure."""
+"""How long a reply may be: what the collector of the mention's source wrote down."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from wcwidth import iter_graphemes
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The longest reply in grapheme clusters (what a reader sees as one character)."""
-
-    graphemes: int
+from earshot.database.tables import MentionRow, SourceHealthRow
+from earshot.items import reply_length
+from earshot.items.reply_length import ReplyLength
 
 
-_DEFAULT = Limit(5_000)
-_LIMITS = {
-    "x": Limit(280),
-    "bluesky": Limit(300),
-    "reddit": Limit(10_000),
-    "simulator": Limit(500),
-}
+def length_for(session: Session, brand: str, mention_id: str) -> ReplyLength:
+    """How long a reply to this mention may be; the fallback while its source has not said.
 
-
-def limit_of(platform: str) -> Limit:
-    """The limit of a platform; 5,000 where none is known."""
-    return _LIMITS.get(platform, _DEFAULT)
-
-
-def graphemes(text: str) -> int:
-    """The extended grapheme clusters of Unicode UAX 29: a family emoji counts as one."""
-    return sum(1 for _ in iter_graphemes(text))
+    The same for a mention that is not there.
+    """
+    saved = session.scalar(
+        select(SourceHealthRow.reply_length)
+        .join(
+            MentionRow,
+            (MentionRow.brand == SourceHealthRow.brand)
+            & (MentionRow.source == SourceHealthRow.source),
+        )
+        .where(MentionRow.brand == brand, MentionRow.id == mention_id)
+    )
+    return reply_length.read(saved)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from babel.dates import format_datetime, format_time
 from babel.numbers import format_decimal, format_percent
 from flask import Flask, request
 from markupsafe import Markup
 
-from dashboard.answering.reply_limits import graphemes
 from dashboard.frame import deadlines, home
 from dashboard.frame.app_context import desk, signed_in
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from dashboard.thread.audit import plain
 from earshot.domain import ItemState, ReplyState, Role, Sentiment
+from earshot.items import reply_length
+from earshot.items.reply_length import ReplyLength
 
 RELATIVE = timedelta(hours=24)
 
@@ -37,9 +38,9 @@ REPLY_STATES: Mapping[str, str] = {
     ReplyState.AWAITING_APPROVAL: lazy("awaiting approval"),
     ReplyState.QUEUED: lazy("queued"),
     ReplyState.SENDING: lazy("sending"),
-    ReplyState.SENT: lazy("sent, being confirmed"),
+    ReplyState.SENT: lazy("sent, waiting for confirmation"),
     ReplyState.CONFIRMED: lazy("confirmed"),
-    ReplyState.UNKNOWN: lazy("unknown: we're reading the thread back"),
+    ReplyState.UNKNOWN: lazy("not sure it arrived: checking the thread"),
     ReplyState.FAILED: lazy("failed"),
     ReplyState.WITHDRAWN: lazy("withdrawn"),
     ReplyState.DELETED: lazy("deleted"),
@@ -60,6 +61,11 @@ BADGES: Mapping[str, str] = {
     deadlines.Level.RISK: lazy("At risk %(left)s"),
     deadlines.Level.LATER: lazy("Due in %(left)s"),
 }
+FAR_BADGES: Mapping[str, str] = {
+    deadlines.Level.RISK: lazy("At risk, due %(at)s"),
+    deadlines.Level.LATER: lazy("Due %(at)s"),
+}
+"""For deadlines a day or more away."""
 
 
 def set_up(app: Flask) -> None:
@@ -77,12 +83,19 @@ def set_up(app: Flask) -> None:
         translated=_,
         web_url=web_url,
         duration=deadlines.duration,
-        graphemes=graphemes,
+        reply_used=reply_used,
+        stored_length=reply_length.stored,
         plain=plain,
         sentiment_sign=lambda value: SENTIMENTS[value][0] if value in SENTIMENTS else "",
     )
     app.jinja_env.globals.update(sla=sla)
     app.context_processor(shell)
+
+
+def reply_used(text: str, length: ReplyLength) -> str:
+    """How much of its length a reply uses, as `composer.js` shows it."""
+    used, bound = reply_length.tightest(text, length)
+    return f"{used} / {bound.limit}"
 
 
 def shell() -> dict[str, object]:
@@ -108,30 +121,33 @@ def script_words() -> dict[str, str]:
         "overdue": _("Overdue %(left)s"),
         "risk": _("At risk %(left)s"),
         "later": _("Due in %(left)s"),
+        "risk_far": _("At risk, due %(at)s"),
+        "later_far": _("Due %(at)s"),
+        "select_all": _("Select all %(n)s"),
         "conn_connecting": _("Connecting"),
         "conn_live": _("Live"),
         "conn_reconnecting": _("Reconnecting"),
         "conn_polling": _("Every 10 s"),
         "conn_signed_out": _("Signed out"),
-        "signed_out": _("Your sign-in has ended. Nothing was sent or changed."),
+        "signed_out": _("You have been signed out. Nothing was sent or changed."),
         "sign_in": _("Sign in"),
-        "goes_out": _("goes out in %(seconds)s s"),
-        "going_out": _("going out now"),
+        "goes_out": _("Sending your reply in %(seconds)s s"),
+        "going_out": _("Sending your reply …"),
         "saved": _("Draft saved"),
-        "not_saved": _("Draft not saved; it is kept in this browser"),
+        "not_saved": _("Draft not saved to the server; this browser has a copy"),
         "undo": _("Undo"),
         "retry": _("Retry"),
         "dismiss": _("Dismiss"),
         "undone": _("Undone."),
         "failed": _("Could not save. Nothing was changed."),
-        "new": _("%(n)s new, press ."),
+        "new": _("%(n)s new: press . to show"),
         "assign": _("%(n)s assigned"),
         "done": _("%(n)s done"),
         "snooze": _("%(n)s snoozed"),
-        "not_us": _("%(n)s marked as not us"),
+        "not_us": _("%(n)s marked as not relevant"),
         "selected": _("%(n)s selected"),
-        "became_overdue": _("An item of yours is overdue."),
-        "confirm_many": _("This changes %(n)s items at once. Go on?"),
+        "became_overdue": _("One of your items is overdue."),
+        "confirm_many": _("This changes %(n)s items at once. Continue?"),
         "nothing_to_undo": _("Nothing to undo."),
     }
 
@@ -197,6 +213,22 @@ def sla(due_at: datetime | None, target_s: int) -> Markup:
     found = deadlines.badge(due_at, target_s, desk().clock())
     if found is None:
         return Markup("")
-    return Markup('<span class="sla {}" data-due="{}" data-risk="{}">{}</span>').format(
-        found.level, found.due, found.risk_s, _(BADGES[found.level], left=found.left)
+    at = _due_words(found.due)
+    words = FAR_BADGES.get(found.level) if found.far else None
+    return Markup(
+        '<span class="sla {}" data-due="{}" data-risk="{}" data-at="{}">{}</span>'
+    ).format(
+        found.level,
+        found.due,
+        found.risk_s,
+        at,
+        _(words, at=at) if words else _(BADGES[found.level], left=found.left),
     )
+
+
+def _due_words(due: int) -> str:
+    """A deadline, in seconds since 1970, as weekday or date with the time, in the reader's zone."""
+    who = signed_in()
+    pattern = deadlines.time_pattern(due - desk().clock().timestamp())
+    at = datetime.fromtimestamp(due, UTC)
+    return format_datetime(at, pattern, tzinfo=who.timezone if who else None, locale=_place()[0])

@@ -1,13 +1,13 @@
-// The composer: counts as the platform's readers do, keeps the draft, sends by Ctrl+Enter.
+// The composer: counts as the platform does, keeps the draft, sends by Ctrl+Enter.
 //
 // What is typed is kept in this browser, under its writer's name, until the server says that
 // it has it: as a draft, or as a reply. The form may come and go while the page is open.
 
+import { tightest } from "./reply_length.js";
 import { post, say, sentence } from "./say.js";
 
 const SAVE_AFTER_MS = 800;
 const SUBMITTED = "earshot:submitted";
-const parts = new Intl.Segmenter(document.documentElement.lang, { granularity: "grapheme" });
 const attached = new WeakSet();
 
 let saving = null;
@@ -35,14 +35,12 @@ function store(key, text) {
 
 function count() {
   const text = field();
-  const limit = Number(text.dataset.limit);
   const counter = document.getElementById("counter");
-  let n = 0;
-  for (const _ of parts.segment(text.value)) n += 1;
-  counter.textContent = `${n} / ${limit}`;
-  counter.classList.toggle("over", n > limit);
-  text.setAttribute("aria-invalid", String(n > limit));
-  document.getElementById("send").disabled = n > limit || "barred" in composer().dataset;
+  const { used, limit } = tightest(text.value, JSON.parse(text.dataset.length));
+  counter.textContent = `${used} / ${limit}`;
+  counter.classList.toggle("over", used > limit);
+  text.setAttribute("aria-invalid", String(used > limit));
+  document.getElementById("send").disabled = used > limit || "barred" in composer().dataset;
 }
 
 async function save() {

@@ -194,6 +194,9 @@ class SourceHealthRow(Table):
     last_post_at: Mapped[datetime | None]
     next_poll_at: Mapped[datetime | None]
     collected: Mapped[int] = mapped_column(BigInteger, default=0)
+    reply_length: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        Json, comment="how long a reply may be there; null: not said yet"
+    )
 
 
 # ------------------------------------------------------------------ what was heard

@@ -103,6 +103,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
             name=built.name,
             source=built.source(),
             matcher=build_matcher(brands[built.brand]),
+            reply_length=built.reply_length(),
             sessions=sessions,
             producer=outlet.producer,
             metrics=run.metrics,

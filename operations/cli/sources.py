@@ -10,14 +10,15 @@ import msgspec
 
 from earshot import brand as brands_file
 from earshot.brand import Brand
+from earshot.items.reply_length import ReplyLength
 from earshot.settings import Settings, SettingsError, SourceEntry
 from earshot.yaml_source import OperatorError
 
 if TYPE_CHECKING:
     from collectors.contract.config import SourceConfig
+    from collectors.contract.platform import Platform
     from collectors.contract.source import Responder, Source
     from collectors.matching.matching import Matcher
-    from collectors.platforms.registry import Platform
 
 DEMO_SOURCE = "world"
 
@@ -38,17 +39,20 @@ class Built:
     def responder(self) -> Responder | None:
         return self.platform.responder(self.config, self.home / self.name)
 
+    def reply_length(self) -> ReplyLength:
+        return self.platform.reply_length(self.config)
+
 
 def entries(settings: Settings) -> tuple[SourceEntry, ...]:
     """The configured sources, or the simulated brand's when there are none."""
     configured = settings.entries()
     if configured:
         return configured
+    from collectors.platforms.registry import DEMO
+
     slug = min(brands_file.load(settings.resolve(settings.brands)))
     return (
-        SourceEntry(
-            name=DEMO_SOURCE, brand=slug, kind="simulator", options={"rate": settings.demo.rate}
-        ),
+        SourceEntry(name=DEMO_SOURCE, brand=slug, kind=DEMO, options={"rate": settings.demo.rate}),
     )
 
 
@@ -129,7 +133,7 @@ def build_sources(settings: Settings) -> dict[str, Built]:
                 f"sources.{entry.name}.kind is {entry.kind!r}; "
                 f"the kinds are {', '.join(sorted(PLATFORMS))}"
             )
-        options = _revealed(entry, platform.config.secrets, credentials)
+        options = _revealed(entry, platform.secrets, credentials)
         try:
             config = platform.read(options)
         except (msgspec.ValidationError, ValueError) as error:

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from collectors.contract.source import Answer, Responder
-from collectors.platforms.bluesky.client import BlueskyConfig
-from collectors.platforms.bluesky.source import BlueskyResponder
-from collectors.platforms.reddit.client import RedditConfig
-from collectors.platforms.reddit.source import RedditResponder
-from collectors.platforms.x.client import XConfig
-from collectors.platforms.x.source import XResponder
+from collectors.platforms.bluesky.config import BlueskyConfig
+from collectors.platforms.bluesky.responder import BlueskyResponder
+from collectors.platforms.reddit.config import RedditConfig
+from collectors.platforms.reddit.responder import RedditResponder
+from collectors.platforms.x.config import XConfig
+from collectors.platforms.x.responder import XResponder
 from tests.collectors.platforms.bluesky.server import DID, HANDLE, PASSWORD, BlueskyServer
 from tests.collectors.platforms.reddit.server import ACCOUNT, RedditServer
 from tests.collectors.platforms.x.server import HANDLE as X_HANDLE

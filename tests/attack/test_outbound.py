@@ -23,12 +23,15 @@ from websockets.sync.server import ServerConnection, serve
 from collectors.contract import transport
 from collectors.contract.source import Answer, PlatformError, Refused, Unknown
 from collectors.contract.transport import OversizedAnswer, PlatformSession
-from collectors.platforms.bluesky.client import BlueskyConfig
-from collectors.platforms.bluesky.source import BlueskyResponder, BlueskySource
-from collectors.platforms.reddit.client import RedditConfig
-from collectors.platforms.reddit.source import RedditResponder, RedditSource
-from collectors.platforms.x.client import XConfig
-from collectors.platforms.x.source import XResponder, XSource
+from collectors.platforms.bluesky.config import BlueskyConfig
+from collectors.platforms.bluesky.responder import BlueskyResponder
+from collectors.platforms.bluesky.source import BlueskySource
+from collectors.platforms.reddit.config import RedditConfig
+from collectors.platforms.reddit.responder import RedditResponder
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.x.config import XConfig
+from collectors.platforms.x.responder import XResponder
+from collectors.platforms.x.source import XSource
 from tests.collectors.platforms.bluesky.server import HANDLE, PASSWORD, BlueskyServer
 from tests.collectors.platforms.loopback import Loopback, Mishap, Reply, Request
 from tests.collectors.platforms.reddit.server import ACCOUNT, RedditServer

@@ -24,11 +24,11 @@ from collectors.contract.source import (
     Thread,
     Unknown,
 )
-from collectors.contract.validation import EARLIEST, ID_LIMIT, flaw, sound
+from collectors.contract.validation import EARLIEST, ID_LIMIT, reject_invalid, violation
 from collectors.platforms.bluesky.posts import BadFrame, read_event
-from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.reddit.config import RedditConfig
 from collectors.platforms.reddit.source import RedditSource
-from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.config import XConfig
 from collectors.platforms.x.source import XSource
 from earshot.domain import Mention
 from earshot.log.topics import MENTIONS
@@ -79,7 +79,7 @@ def storable(value: Any) -> bool:
 
 def settle(batch: Batch) -> None:
     """What a collector does with a batch must go well for each of its posts."""
-    for post in sound(batch, NOW).posts:
+    for post in reject_invalid(batch, NOW).posts:
         mention = carried(post)
         assert storable(msgspec.to_builtins(mention)), post
         assert len(mention.id.encode()) <= ID_LIMIT + 40
@@ -188,7 +188,7 @@ def test_an_id_that_no_table_could_hold_is_set_aside_under_another(field: str, b
     post = Post(
         **fields, author=an_author(), text="acme", url="", published_at=NOW - timedelta(hours=1)
     )
-    batch = sound(Batch(posts=[post], cursor={"v": 1}), NOW)
+    batch = reject_invalid(Batch(posts=[post], cursor={"v": 1}), NOW)
     (rejected,) = batch.rejected
     assert not batch.posts
     assert isinstance(rejected, Rejected)
@@ -221,8 +221,8 @@ def test_every_field_of_a_post_has_its_bounds(changes: dict[str, Any], named: st
         "url": "",
         "published_at": NOW - timedelta(hours=1),
     }
-    assert flaw(Post(**fields), NOW) == ""
-    assert flaw(Post(**{**fields, **changes}), NOW) == f"out of bounds: {named}"
+    assert violation(Post(**fields), NOW) == ""
+    assert violation(Post(**{**fields, **changes}), NOW) == f"out of bounds: {named}"
 
 
 # ---------------------------------------------------------------- answering

@@ -14,12 +14,17 @@ from collectors.collect import Collector
 from collectors.contract.source import Source
 from collectors.contract.validation import utc_now
 from collectors.matching.matching import compile_queries
+from collectors.platforms.bluesky.posts import REPLY_LENGTH
 from collectors.platforms.bluesky.source import BlueskySource
-from collectors.platforms.reddit.source import RedditResponder, RedditSource
-from collectors.platforms.x.source import XResponder, XSource
+from collectors.platforms.reddit.responder import RedditResponder
+from collectors.platforms.reddit.source import RedditSource
+from collectors.platforms.registry import PLATFORMS
+from collectors.platforms.x.responder import XResponder
+from collectors.platforms.x.source import XSource
 from earshot.database import db
 from earshot.database.tables import SourceHealthRow
 from earshot.domain import ReplyState
+from earshot.items import reply_length
 from earshot.log.memory import MemoryLog
 from earshot.log.topics import MENTIONS
 from earshot.runtime.metrics import Metrics
@@ -96,6 +101,29 @@ def step_until(collector: Collector, clock: ManualClock, done: Callable[[], bool
         if done():
             return
     raise AssertionError("it was not done in a hundred steps")
+
+
+@pytest.mark.parametrize("key", ["reddit", "x"])
+def test_a_source_writes_how_long_a_reply_may_be_there_even_when_it_fails(
+    key: str, x: XServer, engine: Engine
+) -> None:
+    clock = ManualClock(utc_now())
+    collector, _ = a_collector(XSource(test_x.config(x), clock), engine, clock)
+    collector.reply_length = PLATFORMS[key].reply_length(None)
+    x.mishap(Mishap("mentions", reply=Reply(500, {})))
+    collector.step()
+    collector.step()
+    row = health(engine)
+    assert reply_length.read(row.reply_length) == collector.reply_length
+
+
+def test_a_source_that_says_nothing_of_it_leaves_what_was_said(x: XServer, engine: Engine) -> None:
+    clock = ManualClock(utc_now())
+    for length in (REPLY_LENGTH, None):
+        collector, _ = a_collector(XSource(test_x.config(x), clock), engine, clock)
+        collector.reply_length = length
+        collector.step()
+    assert reply_length.read(health(engine).reply_length) == REPLY_LENGTH
 
 
 ODD_IDS: list[Any] = ["\ud800", "1\x00", None, 7, "abc", "9" * 5_000]

@@ -19,7 +19,8 @@ from collectors.contract.source import Batch, Cursor, Gap, Limit, PlatformError,
 from collectors.intake.receipts import Receipt, write_receipts
 from collectors.matching.addressed import IN_THREAD
 from collectors.matching.matching import compile_queries
-from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
+from collectors.platforms.recorded.config import RecordedConfig
+from collectors.platforms.recorded.source import RecordedSource
 from earshot.database import db
 from earshot.database.tables import CursorRow, EventRow, ReceiptRow, SourceHealthRow
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Mention, Op

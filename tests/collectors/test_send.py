@@ -15,7 +15,9 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from collectors.contract.source import Answer, Post
-from collectors.platforms.simulator.source import Simulator, SimulatorConfig, SimulatorResponder
+from collectors.platforms.simulator.config import SimulatorConfig
+from collectors.platforms.simulator.responder import SimulatorResponder
+from collectors.platforms.simulator.source import Simulator
 from collectors.send import Sender, run
 from earshot.database import db
 from earshot.database.tables import (

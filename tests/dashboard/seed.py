@@ -9,12 +9,13 @@ import msgspec
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from earshot.database.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow
+from earshot.database.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow, SourceHealthRow
 from earshot.domain import ItemState, ReplyState
-from earshot.items import lifecycle, rollups
+from earshot.items import lifecycle, reply_length, rollups
 from earshot.items.events import EventKind
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import slot_of
+from earshot.items.reply_length import ReplyLength
 from tests.builders import NOON, a_classification
 from tests.rows import item_id
 
@@ -119,6 +120,18 @@ def add_assignment(
             },
         )
     )
+
+
+def set_reply_length(session: Session, length: ReplyLength, source: str = "sim") -> None:
+    """What the source's collector wrote of how long a reply may be there."""
+    row = {
+        "brand": "acme",
+        "source": source,
+        "platform": "simulator",
+        "state": "ok",
+        "reply_length": reply_length.stored(length),
+    }
+    session.execute(insert(SourceHealthRow).values(row))
 
 
 def add_reply(session: Session, item: int, person: int, **changes: Any) -> int:

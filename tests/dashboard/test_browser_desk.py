@@ -13,7 +13,9 @@ from sqlalchemy import select
 from dashboard.accounts import people
 from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState
+from earshot.items.reply_length import Bound, Unit
 from tests.dashboard.live_desk import LiveDesk, serving
+from tests.dashboard.seed import set_reply_length
 from tests.dashboard.world import PASSWORD
 from tests.system import wait_until
 
@@ -89,7 +91,7 @@ def test_a_wrong_password_is_said_by_the_field_and_the_field_has_the_focus(
     page.fill("#email", "bob@acme.example")
     page.fill("#password", "not this one")
     page.keyboard.press("Enter")
-    expect(page.locator("#wrong")).to_have_text("E-mail or password is wrong.")
+    expect(page.locator("#wrong")).to_have_text("Wrong e-mail or password.")
     expect(page.locator("#password")).to_be_focused()
     page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
@@ -366,11 +368,13 @@ def test_a_clock_that_crosses_its_deadline_changes_word_class_and_group(
     expect(badge).to_have_text(re.compile(r"Overdue 0:0\d"))
     expect(badge).to_have_class(re.compile("overdue"))
     expect(page.locator("#list [data-group=overdue]")).to_have_count(1)
-    expect(page.locator("#urgent")).to_have_text("An item of yours is overdue.")
+    expect(page.locator("#urgent")).to_have_text("One of your items is overdue.")
 
 
 def test_the_counter_of_the_browser_counts_as_the_server_does(desk: LiveDesk, visit: Visit) -> None:
-    item = desk.add_held(1, "bob", 3000, platform="bluesky")
+    item = desk.add_held(1, "bob", 3000)
+    with desk.world.sessions.begin() as writing:
+        set_reply_length(writing, (Bound(unit=Unit.GRAPHEMES, limit=300),))
     page = visit("bob", f"/queue/{item}")
     family = "👨‍👩‍👧‍👦"
     page.fill("#reply", family * 301)
@@ -420,7 +424,9 @@ def test_ctrl_enter_sends_and_undo_really_prevents_it(desk: LiveDesk, visit: Vis
     page.locator("#reply").press_sequentially("It works again.")
     page.keyboard.press("Control+Enter")
     expect(page).to_have_url(re.compile(f"/queue/{following}.*sent="))
-    expect(page.locator(".sent-bar [data-goes-out]")).to_have_text(re.compile(r"goes out in \d s"))
+    expect(page.locator(".sent-bar [data-goes-out]")).to_have_text(
+        re.compile(r"Sending your reply in \d s")
+    )
     page.locator(".sent-bar").get_by_role("button", name="Undo").click()
     expect(page).to_have_url(re.compile(f"/queue/{item}$"))
     expect(page.locator("#reply")).to_have_value("It works again.")
@@ -467,5 +473,5 @@ def test_without_scripts_triage_and_answering_work_by_forms(desk: LiveDesk, visi
     other = visit("bob", f"/queue/{held}", java_script_enabled=False)
     other.fill("#reply", "It works again.")
     other.get_by_role("button", name="Send").click()
-    expect(other.locator(".sent-bar")).to_contain_text("goes out in")
+    expect(other.locator(".sent-bar")).to_contain_text("Sending your reply in")
     assert state(desk, held) == ItemState.SENDING

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.answering.reply_limits import graphemes, limit_of
 from dashboard.frame.deadlines import Level, badge, duration
 from dashboard.lists.filters import FIELDS, IS, Filter, Terms, parse
 from dashboard.lists.item_pages import Key
@@ -166,19 +165,6 @@ def test_a_snoozed_item_comes_back_later_but_within_eight_days(
 def test_a_time_that_is_past_far_off_or_unknown_is_refused(choice: str, on: str) -> None:
     with pytest.raises(NoSuchTime):
         until(choice, on, NOON, MADRID)
-
-
-@pytest.mark.parametrize(
-    ("text", "n"),
-    [("", 0), ("abc", 3), ("👨‍👩‍👧‍👦", 1), ("e\u0301", 1), ("🇪🇸🇩🇪", 2), ("नमस्ते", 3), ("\r\n", 1)],
-)
-def test_characters_are_counted_as_readers_see_them(text: str, n: int) -> None:
-    assert graphemes(text) == n
-
-
-def test_each_platform_has_its_limit() -> None:
-    platforms = ("x", "bluesky", "reddit", "simulator", "anything else")
-    assert [limit_of(p).graphemes for p in platforms] == [280, 300, 10_000, 500, 5_000]
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(0, 2**63 - 1))

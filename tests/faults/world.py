@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from collectors.matching.matching import compile_queries
+from collectors.platforms.simulator.config import SimulatorConfig
 from collectors.platforms.simulator.platform import SimulatedPlatform
-from collectors.platforms.simulator.source import Simulator, SimulatorConfig
+from collectors.platforms.simulator.source import Simulator
 from collectors.platforms.simulator.store import SimulatedStore
 from earshot import brand as brands
 from earshot.domain import Op

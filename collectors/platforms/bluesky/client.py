@@ -1,12 +1,12 @@
-"""The connections to Bluesky: settings, the stream's websocket, and XRPC to our server."""
+"""The connections to Bluesky: the stream's websocket, and XRPC to our server."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
 import requests
 from websockets.datastructures import Headers
@@ -14,8 +14,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import ClientConnection, reconnect
 from websockets.typing import Subprotocol
 
-from collectors.contract.config import SourceConfig
-from collectors.contract.rate_limits import Allowances
+from collectors.contract.rate_limits import LimitHeaders, RateLimits
 from collectors.contract.source import PlatformError
 from collectors.contract.transport import (
     CONNECT_TIMEOUT_S,
@@ -25,7 +24,10 @@ from collectors.contract.transport import (
     retry_after_s,
 )
 from collectors.contract.validation import MISREAD, utc_now
+from collectors.platforms.bluesky.config import BlueskyConfig
 from collectors.platforms.bluesky.posts import POSTS
+
+LIMIT_HEADERS = (LimitHeaders(name="ratelimit"),)
 
 _STREAM = "/xrpc/network.bsky.jetstream.subscribeEvents"
 _STREAM_V1 = "/subscribe"
@@ -38,32 +40,6 @@ _TOO_MANY = 429
 _NAME = re.compile(r"[A-Za-z0-9]{1,100}")
 """A server's name of an error, such as RecordNotFound; anything else there may repeat ours."""
 _SERVER_ERROR = 500
-
-
-class BlueskyConfig(SourceConfig, frozen=True, kw_only=True):
-    """A Jetstream to read, and an account to answer with.
-
-    `endpoint` is the Jetstream instance; `protocol` v1 is for instances that still count in
-    microseconds. `service` is the account's own server (PDS); `password` an app password.
-    Without `identifier` the source reads only.
-    """
-
-    secrets: ClassVar[frozenset[str]] = frozenset({"password"})
-
-    endpoint: str = "wss://jetstream.us-east.bsky.network"
-    protocol: Literal["v2", "v1"] = "v2"
-    service: str = "https://bsky.social"
-    identifier: str = ""
-    password: str = ""
-    timeout_s: float = 20.0
-
-    def __post_init__(self) -> None:
-        if urlsplit(self.endpoint).scheme not in {"ws", "wss"}:
-            raise ValueError(f"BlueskyConfig.endpoint must be ws:// or wss://, got {self.endpoint}")
-        if urlsplit(self.service).scheme not in {"http", "https"}:
-            raise ValueError(f"BlueskyConfig.service must be http(s), got {self.service}")
-        if bool(self.identifier) != bool(self.password):
-            raise ValueError("BlueskyConfig needs both identifier and password, or neither")
 
 
 class CursorTooOld(Exception):
@@ -149,12 +125,12 @@ class Pds:
     def __init__(self, config: BlueskyConfig, now: Callable[[], datetime] = utc_now) -> None:
         self._config = config
         self._now = now
-        self._http = PlatformSession(config.timeout_s, now)
+        self._http = PlatformSession(config.timeout_s, now, RateLimits(LIMIT_HEADERS))
         self._session: dict[str, Any] = {}
 
     @property
-    def allowances(self) -> Allowances:
-        return self._http.allowances
+    def rate_limits(self) -> RateLimits:
+        return self._http.rate_limits
 
     @property
     def did(self) -> str:
@@ -233,3 +209,18 @@ class Pds:
         if not response.ok or response.is_redirect:
             raise XrpcError(response, self._now())
         return json_of(response)
+
+
+def check_credentials(config: BlueskyConfig) -> str:
+    """Sign in to our server, if there is an account to answer with; sign-ins are rationed."""
+    if not config.identifier:
+        return "read only: no credentials are set, none are needed"
+    pds = Pds(config)
+    try:
+        return f"{config.service} knows {config.identifier} as {pds.did}"
+    except (XrpcError, requests.RequestException) as error:
+        raise PlatformError(
+            f"{config.service} gave no clear answer ({type(error).__name__}): try again"
+        ) from error
+    finally:
+        pds.close()

@@ -29,8 +29,14 @@ from collectors.contract.validation import (
     utc_time,
 )
 from earshot.domain import TOMBSTONE, Author, Op
+from earshot.items.reply_length import Bound, ReplyLength, Unit
 
 POSTS = "app.bsky.feed.post"
+REPLY_LENGTH: ReplyLength = (
+    Bound(unit=Unit.GRAPHEMES, limit=300),
+    Bound(unit=Unit.BYTES, limit=3_000),
+)
+"""https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/feed/post.json: `text`."""
 FRAME_LIMIT = 1 << 20
 """The longest frame that is read for what it says, in bytes: a post has at most 100,000."""
 _SEQ_LIMIT = 10**15

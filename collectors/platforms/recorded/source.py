@@ -23,32 +23,16 @@ from typing import BinaryIO
 import msgspec
 from msgspec.structs import replace
 
-from collectors.contract.config import FIRST_DAYS, Days, SourceConfig, first_stretch, require
+from collectors.contract.config import first_stretch
 from collectors.contract.resume import Place, Row, Stretch, ascend
 from collectors.contract.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
 from collectors.contract.validation import RAW_LIMIT, clean_name, clean_text, clean_url, utc_now
+from collectors.platforms.recorded.config import RecordedConfig
 
 _BATCH = 500
 _LINE_LIMIT = 1_000_000
 _IDENTITY = 4_096
 """How many bytes of the first line tell one file from another."""
-
-
-class RecordedConfig(SourceConfig, frozen=True, kw_only=True):
-    """A JSON-lines file, read at `speed` posts per second (0: as fast as possible).
-
-    `everything` says that each post is a mention; otherwise the brand's queries decide.
-    """
-
-    path: str
-    speed: float = 0.0
-    everything: bool = False
-    first_days: Days = FIRST_DAYS
-
-    def __post_init__(self) -> None:
-        require(self, "path")
-        if self.speed < 0:
-            raise ValueError(f"RecordedConfig.speed must not be negative, got {self.speed}")
 
 
 class RecordedSource:
@@ -165,3 +149,14 @@ def _parse(line: bytes) -> Post | Rejected:
         url=clean_url(post.author.url),
     )
     return replace(post, author=author, text=clean_text(post.text), url=clean_url(post.url))
+
+
+def check_credentials(config: RecordedConfig) -> str:
+    path = Path(config.path)
+    try:
+        with path.open("rb"):
+            return f"{path} can be read"
+    except OSError as error:
+        raise PlatformError(
+            f"{path}: {error.strerror}: correct sources.NAME.path", permanent=True
+        ) from error

@@ -1,4 +1,4 @@
-"""The connection to Reddit: its settings, praw made fit to use, and what its errors mean.
+"""The connection to Reddit: praw made fit to use, and what its errors mean.
 
 praw signs in, keeps the token fresh and speaks the API. Its own streams lose comments when
 their anchor is deleted, and its objects fetch missing attributes one by one: so listings
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 import praw
@@ -27,60 +27,22 @@ from prawcore.exceptions import (
     TooManyRequests,
 )
 
-from collectors.contract.config import FIRST_DAYS, Days, SourceConfig, require
-from collectors.contract.rate_limits import Allowances
+from collectors.contract.rate_limits import LimitHeaders, RateLimits
 from collectors.contract.source import PlatformError
-from collectors.contract.transport import UsedUp, retry_after_s
+from collectors.contract.transport import PlatformSession, UsedUp, retry_after_s
 from collectors.contract.validation import MISREAD, utc_now
 from collectors.contract.waits import bounded_wait_s
+from collectors.platforms.reddit.config import RedditConfig
+
+LIMIT_HEADERS = (
+    LimitHeaders(name="x-ratelimit", size="used", reset="seconds", counted_by="client"),
+)
 
 _UNAUTHORIZED = 401
 _TIMED_OUT = 408
 _SERVER_ERROR = 500
-_BY_CLIENT: WeakValueDictionary[tuple[str, str], Allowances] = WeakValueDictionary()
+_BY_CLIENT: WeakValueDictionary[tuple[str, str], RateLimits] = WeakValueDictionary()
 """Kept as long as a source or a responder of the client is there."""
-
-
-class RedditConfig(SourceConfig, frozen=True, kw_only=True):
-    """A Reddit app, its account, and what to collect.
-
-    Either `subreddits` (every comment and submission, to be matched), or `inbox` (the
-    mentions of our account): two sources, because the first needs matching and the second
-    does not. Answering and the inbox take `username` with `password`, or with
-    `refresh_token`. `endpoint` stands in for both of Reddit's hosts.
-    """
-
-    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret", "password", "refresh_token"})
-
-    client_id: str
-    client_secret: str
-    user_agent: str
-    username: str = ""
-    password: str = ""
-    refresh_token: str = ""
-    subreddits: tuple[str, ...] = ()
-    inbox: bool = False
-    endpoint: str = ""
-    first_days: Days = FIRST_DAYS
-    poll_every_s: float = 15.0
-    timeout_s: float = 16.0
-
-    def __post_init__(self) -> None:
-        require(self, "client_id", "client_secret", "user_agent")
-        if self.inbox == bool(self.subreddits):
-            raise ValueError(
-                "RedditConfig needs either subreddits or inbox = true: they are two sources, "
-                f"got subreddits={list(self.subreddits)} and inbox={self.inbox}"
-            )
-        wrong = [name for name in self.subreddits if not name.replace("_", "").isalnum()]
-        if wrong:
-            raise ValueError(f"RedditConfig.subreddits are plain names without r/, got {wrong}")
-        if self.inbox and not self.may_write:
-            raise ValueError("RedditConfig.inbox needs username, and password or refresh_token")
-
-    @property
-    def may_write(self) -> bool:
-        return bool(self.username and (self.password or self.refresh_token))
 
 
 class Unanswered(Exception):
@@ -168,12 +130,12 @@ def connect(config: RedditConfig, session: requests.Session) -> praw.Reddit:
     )
 
 
-def allowances_of(config: RedditConfig) -> Allowances:
+def rate_limits_of(config: RedditConfig) -> RateLimits:
     """What Reddit said of the client's window: one for all in this process that use the client.
 
     Reddit counts by client, so that an inbox and a subreddit source use up each other's.
     """
-    return _BY_CLIENT.setdefault((config.endpoint, config.client_id), Allowances())
+    return _BY_CLIENT.setdefault((config.endpoint, config.client_id), RateLimits(LIMIT_HEADERS))
 
 
 @contextmanager
@@ -222,3 +184,16 @@ def patience_s(error: TooManyRequests) -> float:
 
 def _status(error: Exception) -> int:
     return error.response.status_code if isinstance(error, ResponseException) else 0
+
+
+def check_credentials(config: RedditConfig) -> str:
+    """Sign in, and read one line of what the source reads."""
+    path = "message/mentions" if config.inbox else f"r/{'+'.join(config.subreddits)}/new/"
+    session = PlatformSession(config.timeout_s)
+    try:
+        client = connect(config, session)
+        with reading("signing in"):
+            client.request(method="GET", path=path, params={"limit": 1})
+    finally:
+        session.close()
+    return f"Reddit lets {config.username or 'the app'} read {path}"

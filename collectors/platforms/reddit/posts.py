@@ -22,6 +22,10 @@ from collectors.contract.validation import (
     mark_of,
 )
 from earshot.domain import TOMBSTONE, Author, Op
+from earshot.items.reply_length import Bound, ReplyLength, Unit
+
+REPLY_LENGTH: ReplyLength = (Bound(unit=Unit.CHARACTERS, limit=10_000),)
+"""Of a comment's Markdown: https://www.reddit.com/dev/api/#POST_api_comment (TOO_LONG)."""
 
 _SITE = "https://www.reddit.com"
 _GONE = {"[deleted]", "[removed]"}

@@ -1,58 +1,32 @@
-"""Reddit through praw: subreddits or the inbox, and comments in answer."""
+"""Reddit through praw: subreddits, or the inbox."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
-
-from praw.exceptions import PRAWException, RedditAPIException
-from prawcore.exceptions import (
-    BadJSON,
-    OAuthException,
-    PrawcoreException,
-    RequestException,
-    ResponseException,
-    TooManyRequests,
-)
 
 from collectors.contract.config import first_stretch
-from collectors.contract.rate_limits import Allowances
-from collectors.contract.reading_back import readable
+from collectors.contract.rate_limits import RateLimits
 from collectors.contract.resume import Page, walk_back
 from collectors.contract.source import (
-    Answer,
     Batch,
     Cursor,
     Limit,
-    Outcome,
-    Refused,
-    Sent,
-    Thread,
-    Unknown,
 )
-from collectors.contract.transport import PlatformSession, UsedUp, never_sent
-from collectors.contract.validation import MISREAD, utc_now
+from collectors.contract.transport import PlatformSession
+from collectors.contract.validation import utc_now
 from collectors.platforms.reddit import posts as reddit_posts
 from collectors.platforms.reddit.client import (
-    RedditConfig,
-    Unanswered,
-    allowances_of,
     connect,
-    explain,
-    patience_s,
+    rate_limits_of,
     reading,
 )
+from collectors.platforms.reddit.config import RedditConfig
 
 _PAGE = 100
 _LISTED = 800
 """So many rows may be a whole listing, when removed ones are left out of it."""
 _LIMITS = (Limit(name="client", requests=100, per_s=60.0),)
-_BUSY_S = 60.0
-"""How long to wait, in seconds, where Reddit does not say."""
-_CODE = re.compile(r"[A-Z0-9_]{1,60}")
-"""Reddit's name of an error, such as THREAD_LOCKED; what comes with it is prose."""
 
 
 class RedditSource:
@@ -77,12 +51,12 @@ class RedditSource:
             if config.inbox
             else {"comments": f"r/{joined}/comments/", "submissions": f"r/{joined}/new/"}
         )
-        self._session = PlatformSession(config.timeout_s, now, allowances_of(config))
+        self._session = PlatformSession(config.timeout_s, now, rate_limits_of(config))
         self._reddit = connect(config, self._session)
 
     @property
-    def allowances(self) -> Allowances:
-        return self._session.allowances
+    def rate_limits(self) -> RateLimits:
+        return self._session.rate_limits
 
     def parts(self) -> Sequence[str]:
         return tuple(self._paths)
@@ -112,122 +86,3 @@ class RedditSource:
         with reading(part):
             listing = self._reddit.request(method="GET", path=self._paths[part], params=params)
             return Page(rows=reddit_posts.rows(listing), next=reddit_posts.after(listing))
-
-
-class RedditResponder:
-    """Comments as our account. Reddit has no idempotency: a doubt is `Unknown`."""
-
-    platform = "reddit"
-    settle_s = 30.0
-    length_limit = 10_000
-
-    def __init__(self, config: RedditConfig, now: Callable[[], datetime] = utc_now) -> None:
-        if not config.may_write:
-            raise ValueError(
-                "replying on Reddit needs username, and password or refresh_token: set them, "
-                "or leave this source without answers"
-            )
-        self._username = config.username
-        self._session = PlatformSession(config.timeout_s, now, allowances_of(config))
-        self._reddit = connect(config, self._session)
-
-    @property
-    def allowances(self) -> Allowances:
-        return self._session.allowances
-
-    def send(self, answer: Answer) -> Outcome:
-        parent = answer.address.get("thing", answer.parent)
-        data = {"thing_id": parent, "text": answer.text}
-        try:
-            body = self._reddit.request(method="POST", path="api/comment/", data=data)
-        except UsedUp as error:
-            return Refused(reason=f"Reddit: {error}", permanent=False, retry_after_s=error.wait_s)
-        except Unanswered as error:
-            if error.__cause__ and never_sent(error.__cause__):
-                return Refused(reason="Reddit could not be reached", permanent=False)
-            return Unknown(reason=f"no clear answer from Reddit ({error})")
-        except (PrawcoreException, PRAWException, *MISREAD) as error:
-            return _classify(error)
-        try:
-            return _outcome(body)
-        except (OSError, *MISREAD) as error:
-            return _classify(error)
-
-    def read(self, answer: Answer) -> Thread:
-        """The post to answer, the comments below it, and our own newest ones in the thread."""
-        parent = answer.address.get("thing", answer.parent)
-        with reading("thread"):
-            found = self._get("api/info/", id=parent)["data"]["children"]
-            thing = found[0]["data"] if found else None
-            below = [*self._tree(answer.thread, parent), *self._ours(answer.thread)]
-            found_below = readable(
-                below, lambda raw: reddit_posts.seen(raw, self._username), self._is_by_others
-            )
-            posts = {post.native_id: post for post in found_below}
-            gone = thing is None or reddit_posts.is_gone(thing)
-            text = "" if thing is None or gone else reddit_posts.text_of(thing)
-        posts.pop(parent, None)
-        return Thread(gone=gone, text=text, posts=sorted(posts.values(), key=lambda post: post.at))
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _is_by_others(self, raw: Any) -> bool:
-        author = raw.get("author") if isinstance(raw, dict) else None
-        return isinstance(author, str) and author.casefold() != self._username.casefold()
-
-    def _tree(self, thread: str, parent: str) -> Sequence[Mapping[str, Any]]:
-        focus = {"comment": parent.removeprefix("t1_")} if parent.startswith("t1_") else {}
-        path = f"comments/{thread.removeprefix('t3_')}/"
-        answer = self._get(path, limit=500, sort="new", **focus)
-        return list(reddit_posts.comments_below(answer[1]))
-
-    def _ours(self, thread: str) -> Sequence[Mapping[str, Any]]:
-        # A busy tree hides its newest comments behind "more"; our own page shows them all.
-        listing = self._get(f"user/{self._username}/comments/", limit=_PAGE, sort="new")
-        children = (child["data"] for child in listing["data"]["children"])
-        return [thing for thing in children if thing["link_id"] == thread]
-
-    def _get(self, path: str, **params: str | int) -> Any:
-        return self._reddit.request(method="GET", path=path, params=params)
-
-
-def _outcome(body: Any) -> Outcome:
-    """What Reddit's answer to a comment proves. Pure."""
-    answer = body.get("json", {}) if isinstance(body, dict) else {}
-    if answer.get("errors"):
-        errors = [(str(error[0]), str(error[1])) for error in answer["errors"]]
-        return _refusal(errors, answer.get("ratelimit"))
-    things = (answer.get("data") or {}).get("things") or ()
-    if not things:
-        # A quarantined subreddit takes the comment and shows nothing.
-        return Unknown(reason="Reddit took the comment and did not show it")
-    post = reddit_posts.parse(things[0]["data"])
-    return Sent(native_id=post.native_id, url=post.url)
-
-
-def _refusal(errors: Sequence[tuple[str, str]], told: Any) -> Refused:
-    codes = [code for code, _ in errors]
-    if "RATELIMIT" in codes:
-        return Refused(
-            reason="Reddit lets this account comment only now and then (RATELIMIT)",
-            permanent=False,
-            retry_after_s=told if isinstance(told, float | int) and told > 0 else _BUSY_S,
-        )
-    named = [code for code in codes if _CODE.fullmatch(code)]
-    return Refused(reason=f"Reddit refused the comment: {', '.join(named)}", permanent=True)
-
-
-def _classify(error: Exception) -> Outcome:
-    """What a failed request proves. Pure."""
-    if isinstance(error, TooManyRequests):
-        reason = "Reddit's rate limit (429)"
-        return Refused(reason=reason, permanent=False, retry_after_s=patience_s(error))
-    if isinstance(error, RequestException):
-        return Refused(reason="signing in to Reddit got no answer", permanent=False)
-    if isinstance(error, RedditAPIException):
-        return _refusal([(item.error_type, "") for item in error.items], None)
-    if isinstance(error, OAuthException | ResponseException) and not isinstance(error, BadJSON):
-        told = explain(error, "comment")
-        return Refused(reason=str(told), permanent=told.permanent, retry_after_s=told.retry_after_s)
-    return Unknown(reason=f"Reddit's answer can't be read ({type(error).__name__})")

@@ -9,9 +9,12 @@ import msgspec
 
 from collectors.contract.config import SourceConfig
 from collectors.platforms.simulator.phrases import LANGUAGES
+from earshot.items.reply_length import Bound, ReplyLength, Unit
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+REPLY_LENGTH: ReplyLength = (Bound(unit=Unit.GRAPHEMES, limit=500),)
 
 _CHANGES = 0.5
 
@@ -63,3 +66,7 @@ class SimulatorConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fi
                 f"the simulator's `duplicate`, `edit` and `delete` add up to {changes:g}:"
                 f" at most {_CHANGES:g} of all events can be about earlier ones"
             )
+
+
+def check_credentials(_: SimulatorConfig) -> str:
+    return "the simulator needs no credentials"

@@ -28,6 +28,10 @@ from earshot.domain import Author
 
 Clock = Callable[[], datetime]
 
+NAME = "simulator"
+
+LOCKED = "the thread is locked"
+
 US = Author(
     id="u-acmehelp",
     name="Acme Help",

@@ -1,61 +1,43 @@
 """The simulator: a seeded world of people who talk about Acme, to collect from and to answer.
 
-It needs no key and no network. `Simulator` is the source, `SimulatorResponder` the way out;
-both look at the same world through the same store, from as many processes as one likes. The
-world depends on the seed and the index of an event only, so that a poll can be repeated.
+It needs no key and no network. `Simulator` is the source, `SimulatorResponder` the
+way out; both look at the same world through the same store, from as many processes as one
+likes. The world depends on the seed and the index of an event only, so that a poll can be repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from collectors.contract.source import (
-    Answer,
     Batch,
     Cursor,
     Limit,
-    Outcome,
     PlatformError,
     Post,
-    Refused,
-    Seen,
-    Sent,
-    Thread,
-    Unknown,
 )
 from collectors.contract.validation import utc_now
 from collectors.platforms.simulator.address import (
-    OurReply,
     WorldPost,
-    native_id,
     place_of,
     url,
     world_id,
 )
 from collectors.platforms.simulator.config import SimulatorConfig
-from collectors.platforms.simulator.dice import mix, share
 from collectors.platforms.simulator.platform import (
-    RETRY_AFTER_S,
-    TOO_MANY,
+    LOCKED,
+    NAME,
     US,
-    WRITES_FAIL,
     Clock,
     SimulatedPlatform,
     Standing,
 )
-from collectors.platforms.simulator.store import Fate
 from collectors.platforms.simulator.timeline import Stretch, Timeline, resumed
 from collectors.platforms.simulator.world import Said
 from earshot.domain import Op
 
-__all__ = ["PLATFORM", "Simulator", "SimulatorConfig", "SimulatorResponder"]
-
-PLATFORM = "simulator"
-
-_LOCKED = "the thread is locked"
 _FOLLOW_UPS = 100
 
 
@@ -66,7 +48,7 @@ class Simulator:
     our replies whose author had the chance to write back.
     """
 
-    platform = PLATFORM
+    platform = NAME
     everything = False
     account = US.id
     limits: Sequence[Limit] = ()
@@ -160,7 +142,7 @@ class Simulator:
             # Like elsewhere, the platform's own guess of the language is not always there.
             lang=said.lang if said.post & 3 else "",
             can_reply=not locked,
-            reply_bar=_LOCKED if locked else "",
+            reply_bar=LOCKED if locked else "",
         )
 
     def _follow_ups(self, part: int, after: int, now: datetime) -> tuple[list[Post], int]:
@@ -176,87 +158,6 @@ class Simulator:
                     posts.append(_followed(written))
             after = reply.id
         return posts, after
-
-
-class SimulatorResponder:
-    """The world as a platform to answer on, with the faults that real ones have.
-
-    It has no idempotency: the same answer sent twice stands there twice.
-    """
-
-    platform = PLATFORM
-    length_limit = 500
-
-    def __init__(self, config: SimulatorConfig, store: Path, clock: Clock = utc_now) -> None:
-        self._config = config
-        self._clock = clock
-        self._platform = SimulatedPlatform(config, store, clock)
-        self.settle_s = config.late_visibility_s
-
-    def send(self, answer: Answer) -> Outcome:
-        try:
-            return self._send(answer)
-        except PlatformError as error:
-            return Unknown(reason=str(error))
-
-    def read(self, answer: Answer) -> Thread:
-        now = self._clock()
-        self._platform.require_fair_weather(now, but_for=WRITES_FAIL)
-        parent = self._platform.standing(answer.parent, now)
-        posts = [_seen(post) for post in self._platform.below(answer.parent, now)]
-        return Thread(gone=parent is None, text=parent.text if parent else "", posts=posts)
-
-    def close(self) -> None:
-        self._platform.close()
-
-    def _send(self, answer: Answer) -> Outcome:
-        now = self._clock()
-        parent = self._platform.standing(answer.parent, now)
-        if parent is None:
-            return Refused(reason=f"the post {answer.parent!r} is not there", permanent=True)
-        if parent.locked:
-            return Refused(reason=_LOCKED, permanent=True)
-        if not answer.text.strip():
-            return Refused(reason="the reply has no text", permanent=True)
-        storm = self._platform.store.storms(now)
-        fate, reply = self._platform.store.attempt(
-            replace(answer, thread=parent.thread),
-            at=now,
-            decide=lambda n: self._decide(n, now, storm),
-        )
-        match fate:
-            case Fate.TAKEN:
-                name = native_id(self._config.seed, OurReply(reply))
-                return Sent(native_id=name, url=url(name))
-            case Fate.REFUSED:
-                return Refused(
-                    reason="too many requests", permanent=False, retry_after_s=RETRY_AFTER_S
-                )
-            case Fate.REQUEST_LOST | Fate.ANSWER_LOST:
-                return Unknown(reason="no answer in time")
-
-    def _decide(self, attempt: int, now: datetime, storm: int) -> tuple[Fate, datetime]:
-        """The fate of an attempt by its number, and when its reply will show.
-
-        `storm` is the HTTP status of the storm that rages, 0 in fair weather.
-        """
-        config = self._config
-        bits = mix(mix(config.seed + 1) ^ attempt)
-        if storm == TOO_MANY:
-            return Fate.REFUSED, now
-        if storm:  # of those that the server failed to answer, it has carried out half
-            return (Fate.ANSWER_LOST if bits & 1 else Fate.REQUEST_LOST), now
-        visible_at = now + timedelta(seconds=share(bits >> 32) * config.late_visibility_s)
-        draw = share(bits)
-        for fate, chance in (
-            (Fate.REFUSED, config.refuse),
-            (Fate.REQUEST_LOST, config.lose_request),
-            (Fate.ANSWER_LOST, config.lose_answer),
-        ):
-            if draw < chance:
-                return fate, visible_at
-            draw -= chance
-        return Fate.TAKEN, visible_at
 
 
 def _position(cursor: Cursor | None) -> tuple[int, int]:
@@ -302,16 +203,4 @@ def _followed(written: Standing) -> Post:
         published_at=written.at,
         parent=written.parent,
         lang=written.lang,
-    )
-
-
-def _seen(post: Standing) -> Seen:
-    return Seen(
-        native_id=post.native_id,
-        parent=post.parent,
-        text=post.text,
-        at=post.at,
-        ours=post.author is US,
-        author=post.author.name,
-        url=url(post.native_id),
     )

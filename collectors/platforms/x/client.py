@@ -1,4 +1,4 @@
-"""The connection to X: its settings, tweepy made fit to use, and what its errors mean.
+"""The connection to X: tweepy made fit to use, and what its errors mean.
 
 tweepy signs, pages and knows the routes. It has no time-out, follows redirects, and its host
 is fixed: `collectors.contract.transport` mends these. Its answers are taken as plain dictionaries.
@@ -6,81 +6,40 @@ is fixed: `collectors.contract.transport` mends these. Its answers are taken as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, ClassVar, Literal
+from datetime import datetime, timedelta
+from typing import Any
 
 import requests
 import tweepy
 
-from collectors.contract.config import FIRST_DAYS, Days, SourceConfig, require
+from collectors.contract.rate_limits import LimitHeaders
 from collectors.contract.source import PlatformError
-from collectors.contract.transport import PlatformSession, RelayAdapter, UsedUp, retry_after_s
-from collectors.contract.validation import MISREAD
-from collectors.platforms.x.posts import Account
+from collectors.contract.transport import (
+    PlatformSession,
+    RelayAdapter,
+    UsedUp,
+    retry_after_s,
+)
+from collectors.contract.validation import MISREAD, clean_id, utc_now
+from collectors.platforms.x import posts as x_posts
+from collectors.platforms.x.config import XConfig
+
+LIMIT_HEADERS = (
+    LimitHeaders(name="x-rate-limit"),
+    LimitHeaders(name="x-app-limit-24hour"),
+    LimitHeaders(name="x-user-limit-24hour"),
+)
+"""Each route's quarter of an hour; for posts the day of the app, and that of the account."""
 
 NO_CREDIT = 402
+_NO_POST = "1"
+"""The id of a post that X does not have: looking it up is free."""
 _DIGITS = 20
-
-
-class XConfig(SourceConfig, frozen=True, kw_only=True):
-    """An X account, and what to collect for it.
-
-    `account` is our handle, `account_id` its numeric id (taken from the access token when
-    empty). Reading takes the bearer token, or without one the four OAuth 1 keys; replying
-    always takes the keys. `endpoint` stands in for tweepy's host.
-    """
-
-    secrets: ClassVar[frozenset[str]] = frozenset(
-        {"bearer_token", "consumer_key", "consumer_secret", "access_token", "access_token_secret"}
-    )
-
-    account: str
-    account_id: str = ""
-    mode: Literal["mentions", "search"] = "mentions"
-    query: str = ""
-    bearer_token: str = ""
-    consumer_key: str = ""
-    consumer_secret: str = ""
-    access_token: str = ""
-    access_token_secret: str = ""
-    endpoint: str = "https://api.twitter.com"
-    first_days: Days = FIRST_DAYS
-    poll_every_s: float = 30.0
-    timeout_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        require(self, "account")
-        if not self.bearer_token and not self.may_write:
-            raise ValueError(
-                "XConfig needs bearer_token, or consumer_key, consumer_secret, access_token "
-                "and access_token_secret: make them in X's developer console"
-            )
-        if self.mode == "search":
-            require(self, "query")
-        if not self.user_id.isdigit():
-            raise ValueError(
-                f"XConfig.account_id must be the account's numeric id, got {self.account_id!r}; "
-                "without it, access_token must begin with that id and a hyphen"
-            )
-
-    @property
-    def may_write(self) -> bool:
-        return bool(
-            self.consumer_key
-            and self.consumer_secret
-            and self.access_token
-            and self.access_token_secret
-        )
-
-    @property
-    def user_id(self) -> str:
-        return self.account_id or self.access_token.partition("-")[0]
-
-    @property
-    def us(self) -> Account:
-        return Account(id=self.user_id, handle=self.account.removeprefix("@"))
+REACH = timedelta(days=7)
+"""How far back a search goes."""
+REACH_MARGIN = timedelta(minutes=5)
 
 
 def connect(config: XConfig, session: PlatformSession) -> tweepy.Client:
@@ -152,3 +111,36 @@ def explain(error: tweepy.HTTPException, what: str, now: datetime) -> PlatformEr
             f"X {what}: no credits left (402): raise the spending limit", retry_after_s=3600.0
         )
     return PlatformError(f"X {what}: server error ({status})", retry_after_s=wait_s)
+
+
+def checked(answer: Any, what: str) -> Mapping[str, Any]:
+    """An answer that holds what was asked for. Raises PlatformError with X's own title."""
+    if trouble := x_posts.trouble(answer):
+        raise PlatformError(f"X {what}: {trouble}")
+    found: Mapping[str, Any] = answer
+    return found
+
+
+def following(answer: Mapping[str, Any]) -> str | None:
+    """The next page's token. Raises TypeError where it is none: the rest would be lost."""
+    token = (answer.get("meta") or {}).get("next_token")
+    if token is not None and not (isinstance(token, str) and clean_id(token)):
+        raise TypeError("next_token is not a token")
+    return token or None
+
+
+def check_credentials(config: XConfig) -> str:
+    """Look up one post with each set of keys that is there."""
+    session = PlatformSession(config.timeout_s)
+    client = connect(config, session)
+    ways = {"bearer token": False} if config.bearer_token else {}
+    ways |= {"OAuth 1 keys": True} if config.may_write else {}
+    try:
+        for way, user_auth in ways.items():
+            with reading(f"with the {way}", utc_now):
+                answer = client.get_tweets(ids=[_NO_POST], user_auth=user_auth)
+            if trouble := x_posts.trouble(answer):
+                raise PlatformError(f"X with the {way}: {trouble}")
+    finally:
+        session.close()
+    return f"X takes the {' and the '.join(ways)}"

@@ -23,6 +23,7 @@ from collectors.contract.validation import (
     utc_time,
 )
 from earshot.domain import Author, Op
+from earshot.items.reply_length import Bound, ReplyLength, Unit
 
 # X answers with id and text only, unless everything is asked for by name.
 POST_FIELDS = [
@@ -39,6 +40,17 @@ POST_FIELDS = [
 ]
 USER_FIELDS = ["name", "public_metrics", "username"]
 EXPANSIONS = ["author_id", "referenced_tweets.id"]
+
+REPLY_LENGTH: ReplyLength = (
+    Bound(
+        unit=Unit.WEIGHTED,
+        limit=280,
+        link=23,
+        light=((0, 0x10FF), (0x2000, 0x200D), (0x2010, 0x201F), (0x2032, 0x2037)),
+    ),
+)
+"""https://docs.x.com/fundamentals/counting-characters, and the version 3 of twitter-text's
+configuration that it names."""
 
 _DIGITS = 19
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.'()-]{0,99}")

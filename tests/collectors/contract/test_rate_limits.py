@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from collectors.collect import Collector
-from collectors.contract.rate_limits import Allowance, Allowances, read, tell
+from collectors.contract.rate_limits import RateLimit, RateLimits, read, record
 from collectors.contract.source import Source
 from collectors.contract.validation import utc_now
 from collectors.matching.matching import compile_queries
-from collectors.platforms.bluesky.source import BlueskyResponder
+from collectors.platforms.bluesky.responder import BlueskyResponder
 from collectors.platforms.reddit.source import RedditSource
-from collectors.platforms.x.source import XResponder, XSource
+from collectors.platforms.registry import PLATFORMS
+from collectors.platforms.x.responder import XResponder
+from collectors.platforms.x.source import XSource
 from earshot.database import db
 from earshot.log.memory import MemoryLog
 from earshot.log.topics import MENTIONS
@@ -58,37 +60,42 @@ def x_says(remaining: object, limit: object = 450, until: datetime = LATER) -> d
     ("headers", "found"),
     [
         ({}, []),
-        (x_says(449), [Allowance(449, 450, LATER)]),
+        (x_says(449), [RateLimit(449, 450, LATER)]),
         (
             {"ratelimit-limit": "3000", "ratelimit-remaining": "2990"}
             | {"ratelimit-reset": epoch(LATER), "ratelimit-policy": "3000;w=300"},
-            [Allowance(2990, 3000, LATER)],
+            [RateLimit(2990, 3000, LATER)],
         ),
         (
             {"x-ratelimit-remaining": "996.0", "x-ratelimit-used": "4", "x-ratelimit-reset": "900"},
-            [Allowance(996, 1000, LATER)],
+            [RateLimit(996, 1000, LATER)],
         ),
         (
             x_says(199, 200)
             | {"x-user-limit-24hour-limit": "17", "x-user-limit-24hour-remaining": "3"}
             | {"x-user-limit-24hour-reset": epoch(LATER)},
-            [Allowance(199, 200, LATER), Allowance(3, 17, LATER)],
+            [RateLimit(199, 200, LATER), RateLimit(3, 17, LATER)],
         ),
-        (x_says(500), [Allowance(450, 450, LATER)]),
-        (x_says(-1), [Allowance(0, 450, LATER)]),
+        (x_says(500), [RateLimit(450, 450, LATER)]),
+        (x_says(-1), [RateLimit(0, 450, LATER)]),
         (x_says(0, 0), []),
         (x_says("many"), []),
         (x_says("nan"), []),
         (x_says(1, "1e999"), []),
         ({"x-rate-limit-remaining": "5"}, []),
-        (x_says(1, until=NOON - QUARTER), [Allowance(1, 450, NOON)]),
-        (x_says(1, until=NOON + timedelta(900)), [Allowance(1, 450, NOON + timedelta(1))]),
+        (x_says(1, until=NOON - QUARTER), [RateLimit(1, 450, NOON)]),
+        (x_says(1, until=NOON + timedelta(900)), [RateLimit(1, 450, NOON + timedelta(1))]),
     ],
 )
-def test_each_platform_s_headers_are_read(headers: dict[str, str], found: list[Allowance]) -> None:
-    assert [allowance for _, allowance in read(headers, NOON)] == found
+def test_each_platform_s_headers_are_read(headers: dict[str, str], found: list[RateLimit]) -> None:
+    read_by_its_platform = [
+        [one for known in PLATFORMS[key].limit_headers if (one := read(known, headers, NOON))]
+        for key in PLATFORMS
+    ]
+    assert [limits for limits in read_by_its_platform if limits] == ([found] if found else [])
 
 
+EVERY = [known for platform in PLATFORMS.values() for known in platform.limit_headers]
 NAMES = [*x_says(0), "x-ratelimit-remaining", "x-ratelimit-used", "x-ratelimit-reset"]
 
 
@@ -96,28 +103,29 @@ NAMES = [*x_says(0), "x-ratelimit-remaining", "x-ratelimit-used", "x-ratelimit-r
 def test_whatever_a_platform_says_a_share_is_between_nothing_and_all(
     headers: dict[str, str],
 ) -> None:
-    for _, allowance in read(headers, NOON):
-        assert 0 <= allowance.share <= 1
-        assert NOON <= allowance.until <= NOON + timedelta(days=1)
+    for known in EVERY:
+        rate_limit = read(known, headers, NOON)
+        assert rate_limit is None or 0 <= rate_limit.share <= 1
+        assert rate_limit is None or NOON <= rate_limit.until <= NOON + timedelta(days=1)
 
 
 def test_of_several_limits_the_scarcest_counts_until_it_starts_anew() -> None:
-    allowances = Allowances()
-    assert allowances.scarcest(NOON) is None
-    allowances.note("GET /mentions", x_says(440), NOON)
-    allowances.note("POST /tweets", x_says(2, 100, NOON + QUARTER / 3), NOON)
-    allowances.note("GET /mentions", {}, NOON)
-    assert allowances.scarcest(NOON) == Allowance(2, 100, NOON + QUARTER / 3)
-    assert allowances.scarcest(NOON + QUARTER / 2) == Allowance(440, 450, LATER)
-    assert allowances.scarcest(LATER) == Allowance(450, 450, LATER)
+    rate_limits = RateLimits(EVERY)
+    assert rate_limits.scarcest(NOON) is None
+    rate_limits.note("GET /mentions", x_says(440), NOON)
+    rate_limits.note("POST /tweets", x_says(2, 100, NOON + QUARTER / 3), NOON)
+    rate_limits.note("GET /mentions", {}, NOON)
+    assert rate_limits.scarcest(NOON) == RateLimit(2, 100, NOON + QUARTER / 3)
+    assert rate_limits.scarcest(NOON + QUARTER / 2) == RateLimit(440, 450, LATER)
+    assert rate_limits.scarcest(LATER) == RateLimit(450, 450, LATER)
 
 
 def test_what_is_over_is_not_kept() -> None:
-    allowances, now = Allowances(), NOON
+    rate_limits, now = RateLimits(EVERY), NOON
     for number in range(100):
-        allowances.note(f"GET /thread/{number}", x_says(1, until=now + QUARTER), now)
+        rate_limits.note(f"GET /thread/{number}", x_says(1, until=now + QUARTER), now)
         now += QUARTER
-    assert len(allowances._told) == 1
+    assert len(rate_limits._told) == 1
 
 
 def gauges(metrics: Metrics, of: str) -> tuple[float, float]:
@@ -128,7 +136,7 @@ def gauges(metrics: Metrics, of: str) -> tuple[float, float]:
 
 def test_who_is_told_nothing_is_not_a_number() -> None:
     metrics = Metrics("collect")
-    tell(metrics, object(), "sim", NOON)
+    record(metrics, object(), "sim", NOON)
     assert all(map(math.isnan, gauges(metrics, "sim")))
 
 
@@ -198,7 +206,7 @@ def test_what_praw_s_answers_say_is_known() -> None:
         source = RedditSource(test_reddit.config(server))
         now = utc_now()
         source.poll("comments", {"v": 1, "seen": []})
-        left = source.allowances.scarcest(now)
+        left = source.rate_limits.scarcest(now)
         assert left is not None
         assert (left.remaining, left.limit) == (990, 1000)
         source.close()
@@ -208,7 +216,7 @@ def test_what_bluesky_s_answers_say_is_known() -> None:
     with BlueskyServer() as server:
         responder = BlueskyResponder(test_bluesky.config(server))
         responder.send(test_bluesky.answer(server, server.post("Acme is down")))
-        left = responder.allowances.scarcest(utc_now())
+        left = responder.rate_limits.scarcest(utc_now())
         assert left is not None
         assert (left.remaining, left.limit) == (SIGN_INS - 1, SIGN_INS)
         responder.close()

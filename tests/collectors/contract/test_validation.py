@@ -16,10 +16,10 @@ from collectors.contract.validation import (
     clean_name,
     clean_text,
     clean_url,
-    closer_look,
-    flaw,
-    plain,
+    find_violations,
+    is_plainly_valid,
     utc_time,
+    violation,
 )
 from earshot.domain import TEXT_LIMIT, Author
 from tests.builders import NOON, an_author
@@ -105,8 +105,8 @@ def test_what_passes_at_a_glance_passes_the_closer_look(changes: dict[str, Any])
         "published_at": NOON,
     }
     post = Post(**fields | changes)
-    assert plain(post, NOON) or changes, "an ordinary post is plain"
-    assert not (plain(post, NOON) and closer_look(post, NOON))
+    assert is_plainly_valid(post, NOON) or changes, "an ordinary post is plain"
+    assert not (is_plainly_valid(post, NOON) and find_violations(post, NOON))
 
 
 @pytest.mark.parametrize("name", ["published_at", "received_at", "edited_at"])
@@ -121,4 +121,4 @@ def test_a_time_that_no_platform_can_mean_is_refused_by_its_name(name: str, days
         "published_at": NOON,
     }
     post = Post(**fields | {name: NOON + timedelta(days=days)})
-    assert flaw(post, NOON) == f"out of bounds: {name}"
+    assert violation(post, NOON) == f"out of bounds: {name}"

@@ -70,7 +70,6 @@ class MortalResponder:
     def __post_init__(self) -> None:
         self.platform = self.inner.platform
         self.settle_s = self.inner.settle_s
-        self.length_limit = self.inner.length_limit
 
     def send(self, answer: Answer) -> Outcome:
         self.reaper.pass_by()

@@ -39,7 +39,6 @@ class SilentPlatform:
     standing: list[Standing] = field(default_factory=list)
     platform: str = "simulator"
     settle_s: float = 5.0
-    length_limit: int = 500
 
     def send(self, answer: Answer) -> Outcome:
         if self.fate == "refused":

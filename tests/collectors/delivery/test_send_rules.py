@@ -12,15 +12,15 @@ from collectors.contract.source import Answer, Refused, Seen, Sent, Thread, Unkn
 from collectors.delivery import send_rules
 from collectors.delivery.send_rules import (
     ATTEMPTS,
-    LOOKS,
     READ_ATTEMPTS,
+    READS,
+    AlreadyPosted,
     Confirmed,
     Context,
     Fail,
-    Look,
     Proceed,
     Queue,
-    Stands,
+    ReadBack,
     Stop,
     same_text,
 )
@@ -59,8 +59,8 @@ def thread(*posts: Seen, gone: bool = False) -> Thread:
         (thread(seen(text="Done!")), Context(), False, 3, Stop),
         (thread(seen()), Context(), False, 0, Stop),
         (thread(seen()), Context(), True, 0, Proceed),
-        (thread(seen()), Context(), False, 1, Stands),
-        (thread(seen()), Context(deleted=True, edited=True), True, 1, Stands),
+        (thread(seen()), Context(), False, 1, AlreadyPosted),
+        (thread(seen()), Context(deleted=True, edited=True), True, 1, AlreadyPosted),
         (thread(seen(parent="other")), Context(), False, 1, Proceed),
         (thread(seen(ours=False)), Context(), False, 1, Proceed),
     ],
@@ -68,15 +68,15 @@ def thread(*posts: Seen, gone: bool = False) -> Thread:
 def test_an_answer_goes_out_only_when_nothing_stands_against_it(
     *, there: Thread, context: Context, forced: bool, attempts: int, expected: type
 ) -> None:
-    verdict = send_rules.before_sending(ANSWER, there, context, forced=forced, attempts=attempts)
-    assert type(verdict) is expected
+    decision = send_rules.before_sending(ANSWER, there, context, forced=forced, attempts=attempts)
+    assert type(decision) is expected
 
 
 def test_the_platforms_own_reason_is_told() -> None:
-    verdict = send_rules.before_sending(
+    decision = send_rules.before_sending(
         ANSWER, thread(), Context(can_reply=False, reply_bar="archived"), forced=False, attempts=0
     )
-    assert verdict == Stop(reason="archived")
+    assert decision == Stop(reason="archived")
 
 
 # ---------------------------------------------------------------- after an attempt
@@ -97,25 +97,27 @@ outcomes = st.one_of(
 def test_only_a_documented_refusal_leads_to_another_attempt(
     outcome: Sent | Unknown | Refused, attempts: int, settle_s: float, confirm_s: float
 ) -> None:
-    verdict = send_rules.after_attempt(
+    decision = send_rules.after_attempt(
         outcome, attempts=attempts, now=NOON, settle_s=settle_s, confirm_after_s=confirm_s
     )
     match outcome:
         case Sent():
-            assert verdict == outcome
+            assert decision == outcome
         case Unknown():
-            assert isinstance(verdict, Look)
-            assert verdict.at >= NOON + timedelta(seconds=settle_s)
+            assert isinstance(decision, ReadBack)
+            assert decision.at >= NOON + timedelta(seconds=settle_s)
         case Refused(permanent=True):
-            assert verdict == Fail(reason=outcome.reason)
+            assert decision == Fail(reason=outcome.reason)
         case Refused():
-            assert isinstance(verdict, Fail if attempts >= ATTEMPTS else Queue)
+            assert isinstance(decision, Fail if attempts >= ATTEMPTS else Queue)
 
 
 def test_the_platforms_word_on_when_to_come_back_is_kept() -> None:
     refused = Refused(reason="slow down", permanent=False, retry_after_s=77)
-    verdict = send_rules.after_attempt(refused, attempts=1, now=NOON, settle_s=1, confirm_after_s=1)
-    assert verdict == Queue(at=NOON + timedelta(seconds=77), reason="slow down")
+    decision = send_rules.after_attempt(
+        refused, attempts=1, now=NOON, settle_s=1, confirm_after_s=1
+    )
+    assert decision == Queue(at=NOON + timedelta(seconds=77), reason="slow down")
 
 
 # ---------------------------------------------------------------- after reading
@@ -123,32 +125,32 @@ def test_the_platforms_word_on_when_to_come_back_is_kept() -> None:
 
 @given(st.integers(0, 20), st.integers(1, 20), st.text(min_size=1), st.floats(0, 60))
 def test_what_the_platform_took_is_never_sent_again(
-    looked: int, attempts: int, native_id: str, settle_s: float
+    reads: int, attempts: int, native_id: str, settle_s: float
 ) -> None:
-    verdict = send_rules.after_reading(
+    decision = send_rules.after_reading(
         ANSWER,
         native_id,
         thread(),
-        looked=looked,
+        reads=reads,
         attempts=attempts,
         now=NOON,
         settle_s=settle_s,
     )
-    assert isinstance(verdict, Fail if looked + 1 >= READ_ATTEMPTS else Look)
+    assert isinstance(decision, Fail if reads + 1 >= READ_ATTEMPTS else ReadBack)
 
 
 @given(st.integers(0, 10), st.integers(1, 20), st.floats(0, 60))
 def test_an_unknown_attempt_is_sought_often_enough_before_another(
-    looked: int, attempts: int, settle_s: float
+    reads: int, attempts: int, settle_s: float
 ) -> None:
-    verdict = send_rules.after_reading(
-        ANSWER, "", thread(), looked=looked, attempts=attempts, now=NOON, settle_s=settle_s
+    decision = send_rules.after_reading(
+        ANSWER, "", thread(), reads=reads, attempts=attempts, now=NOON, settle_s=settle_s
     )
-    if looked + 1 < LOOKS:
-        assert isinstance(verdict, Look)
-        assert verdict.at >= NOON + timedelta(seconds=settle_s)
+    if reads + 1 < READS:
+        assert isinstance(decision, ReadBack)
+        assert decision.at >= NOON + timedelta(seconds=settle_s)
     else:
-        assert isinstance(verdict, Fail if attempts >= ATTEMPTS else Queue)
+        assert isinstance(decision, Fail if attempts >= ATTEMPTS else Queue)
 
 
 @pytest.mark.parametrize(
@@ -169,20 +171,20 @@ def test_an_unknown_attempt_is_sought_often_enough_before_another(
 def test_an_answer_is_recognised_by_its_name_or_by_place_text_and_time(
     *, native_id: str, post: Seen, found: bool
 ) -> None:
-    verdict = send_rules.after_reading(
-        ANSWER, native_id, thread(post), looked=0, attempts=1, now=NOON, settle_s=1
+    decision = send_rules.after_reading(
+        ANSWER, native_id, thread(post), reads=0, attempts=1, now=NOON, settle_s=1
     )
-    assert (verdict == Confirmed(seen=post)) is found
+    assert (decision == Confirmed(seen=post)) is found
 
 
 @given(st.integers(0, 10), st.none() | st.floats(1, 900))
 def test_an_unreadable_thread_never_leads_to_an_attempt(
     failures: int, retry_after_s: float | None
 ) -> None:
-    verdict = send_rules.after_unreadable(
+    decision = send_rules.after_unreadable(
         "down", failures=failures, now=NOON, retry_after_s=retry_after_s
     )
-    assert isinstance(verdict, Fail if failures + 1 >= READ_ATTEMPTS else Look)
+    assert isinstance(decision, Fail if failures + 1 >= READ_ATTEMPTS else ReadBack)
 
 
 # ---------------------------------------------------------------- recognising our own

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collectors.contract.source import Post
 from collectors.matching.matching import Match, Matcher, compile_queries
 from collectors.matching.query import BadQuery, Words, normalise, parse, tokens_of
-from collectors.matching.terms import FEW, Index
+from collectors.matching.terms import FEW, TermIndex
 from tests.builders import NOON, an_author
 
 
@@ -239,4 +239,4 @@ def test_words_sought_and_words_looked_up_are_the_same(asked: list[list[str]], t
         if (tokens := tokens_of(normalise(" ".join(some))))
     ]
     post = a_post(text)
-    assert Index(words, FEW).true_of(post) == Index(words, 0).true_of(post)
+    assert TermIndex(words, FEW).true_of(post) == TermIndex(words, 0).true_of(post)

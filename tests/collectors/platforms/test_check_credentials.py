@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from collectors.contract.source import PlatformError
-from collectors.platforms import check_credentials
-from collectors.platforms.bluesky.client import BlueskyConfig
-from collectors.platforms.recorded.source import RecordedConfig
-from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.bluesky.config import BlueskyConfig
+from collectors.platforms.recorded.config import RecordedConfig
+from collectors.platforms.reddit.config import RedditConfig
 from collectors.platforms.registry import PLATFORMS
-from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.config import XConfig
 from tests.collectors.platforms.bluesky.server import HANDLE, PASSWORD, BlueskyServer
 from tests.collectors.platforms.loopback import Mishap, Reply
 from tests.collectors.platforms.reddit.server import ACCOUNT, RedditServer
@@ -44,20 +43,21 @@ def bluesky_config(server: BlueskyServer, **changes: Any) -> BlueskyConfig:
 def test_x_is_asked_once_with_each_set_of_keys() -> None:
     with XServer() as server:
         assert (
-            check_credentials.x(x_config(server)) == "X takes the bearer token and the OAuth 1 keys"
+            PLATFORMS["x"].check_credentials(x_config(server))
+            == "X takes the bearer token and the OAuth 1 keys"
         )
         assert len(server.requests) == 2
         keys = dict.fromkeys(KEYS, "")
         assert (
-            check_credentials.x(x_config(server, account_id="20", **keys))
+            PLATFORMS["x"].check_credentials(x_config(server, account_id="20", **keys))
             == "X takes the bearer token"
         )
         with pytest.raises(PlatformError, match="bearer token: refused") as told:
-            check_credentials.x(x_config(server, bearer_token="wrong-s3cret"))
+            PLATFORMS["x"].check_credentials(x_config(server, bearer_token="wrong-s3cret"))
         assert told.value.permanent
         assert "s3cret" not in str(told.value)
         with pytest.raises(PlatformError, match="OAuth 1 keys: refused"):
-            check_credentials.x(x_config(server, access_token_secret="wrong"))
+            PLATFORMS["x"].check_credentials(x_config(server, access_token_secret="wrong"))
 
 
 def test_x_that_answers_with_its_reason_and_without_posts_does_not_let_us_in() -> None:
@@ -68,25 +68,25 @@ def test_x_that_answers_with_its_reason_and_without_posts_does_not_let_us_in() -
     with XServer() as server:
         server.mishap(Mishap(reply=Reply(200, {"errors": [capped]})))
         with pytest.raises(PlatformError, match="bearer token: UsageCapExceeded"):
-            check_credentials.x(x_config(server))
+            PLATFORMS["x"].check_credentials(x_config(server))
 
 
 def test_reddit_is_signed_in_to_and_read_from() -> None:
     with RedditServer() as server:
-        assert "r/acme+gadgets/new/" in check_credentials.reddit(reddit_config(server))
+        assert "r/acme+gadgets/new/" in PLATFORMS["reddit"].check_credentials(reddit_config(server))
         assert len(server.requests) == 2
         with pytest.raises(PlatformError, match="signing in was refused"):
-            check_credentials.reddit(reddit_config(server, client_secret="wrong"))
+            PLATFORMS["reddit"].check_credentials(reddit_config(server, client_secret="wrong"))
 
 
 def test_bluesky_is_signed_in_to_only_with_an_account() -> None:
     with BlueskyServer() as server:
-        assert "did:plc:acme" in check_credentials.bluesky(bluesky_config(server))
+        assert "did:plc:acme" in PLATFORMS["bluesky"].check_credentials(bluesky_config(server))
         assert server.sign_ins == 1
         with pytest.raises(PlatformError, match="check identifier and app password") as told:
-            check_credentials.bluesky(bluesky_config(server, password="wrong"))
+            PLATFORMS["bluesky"].check_credentials(bluesky_config(server, password="wrong"))
         assert told.value.permanent
-        assert "read only" in check_credentials.bluesky(
+        assert "read only" in PLATFORMS["bluesky"].check_credentials(
             bluesky_config(server, identifier="", password="")
         )
         assert server.sign_ins == 2
@@ -97,18 +97,20 @@ def test_a_platform_that_is_down_is_no_wrong_credential() -> None:
         for server in (x, reddit):
             server.mishap(*[Mishap(reply=Reply(503))] * 4)
         with pytest.raises(PlatformError) as of_x:
-            check_credentials.x(x_config(x))
+            PLATFORMS["x"].check_credentials(x_config(x))
         with pytest.raises(PlatformError) as of_reddit:
-            check_credentials.reddit(reddit_config(reddit))
+            PLATFORMS["reddit"].check_credentials(reddit_config(reddit))
         assert not of_x.value.permanent
         assert not of_reddit.value.permanent
 
 
 def test_a_recorded_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="No such file"):
-        check_credentials.recorded(RecordedConfig(path=str(tmp_path / "none")))
+        PLATFORMS["recorded"].check_credentials(RecordedConfig(path=str(tmp_path / "none")))
     (tmp_path / "posts").touch()
-    assert "can be read" in check_credentials.recorded(RecordedConfig(path=str(tmp_path / "posts")))
+    assert "can be read" in PLATFORMS["recorded"].check_credentials(
+        RecordedConfig(path=str(tmp_path / "posts"))
+    )
 
 
 def test_the_simulator_needs_none() -> None:

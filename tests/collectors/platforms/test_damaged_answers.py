@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from collectors.contract.resume import Row
 from collectors.contract.source import Batch, Post, Rejected
-from collectors.contract.validation import sound
+from collectors.contract.validation import reject_invalid
 from collectors.platforms.bluesky.posts import BadFrame, read_event
 from collectors.platforms.reddit import posts as reddit_posts
 from collectors.platforms.x import posts as x_posts
@@ -112,13 +112,13 @@ FRAMES: list[dict[str, Any]] = [
 
 
 def taken(rows: Sequence[Row]) -> tuple[list[Post], list[Rejected]]:
-    """What the shell takes of some rows: the sound posts, and all that is set aside."""
+    """What the shell takes of some rows: the valid posts, and all that is set aside."""
     posts = [row.found for row in rows if isinstance(row.found, Post)]
     rejected = [row.found for row in rows if isinstance(row.found, Rejected)]
     assert len(posts) + len(rejected) == len(rows)
     assert all(row.mark.isprintable() and row.mark for row in rows)
     json.dumps([row.mark for row in rows], ensure_ascii=False).encode()
-    batch = sound(Batch(posts=posts, cursor={}, rejected=rejected), NOON)
+    batch = reject_invalid(Batch(posts=posts, cursor={}, rejected=rejected), NOON)
     for post in batch.posts:
         msgspec.json.encode(post)
     return list(batch.posts), list(batch.rejected)

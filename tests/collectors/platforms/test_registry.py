@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from collectors.contract.platform import Action
 from collectors.platforms.registry import PLATFORMS
 
 X = {"account": "acme", "account_id": "1", "bearer_token": "b"}
@@ -46,9 +49,36 @@ def test_settings_make_a_source_and_a_responder_where_there_is_one(
     assert (responder is not None) is answers
     if responder:
         assert responder.platform == kind
-        assert responder.length_limit > 0
         responder.close()
     source.close()
+
+
+@pytest.mark.parametrize("key", PLATFORMS)
+def test_each_folder_is_a_platform_of_that_name(key: str) -> None:
+    platform = PLATFORMS[key]
+    assert platform.key == key
+    assert platform.secrets <= set(platform.config.__struct_fields__)
+
+
+def test_a_platform_may_reply_where_it_has_something_to_answer_with() -> None:
+    answering = {key for key, platform in PLATFORMS.items() if Action.REPLY in platform.can}
+    assert answering == set(PLATFORMS) - {"recorded"}
+
+
+def test_the_list_of_platforms_loads_none_of_their_client_libraries() -> None:
+    script = (
+        "import sys; from collectors.platforms.registry import PLATFORMS; list(PLATFORMS);"
+        "print(*{'tweepy', 'praw', 'websockets', 'requests'} & set(sys.modules))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == []
+
+
+def test_an_unknown_platform_is_a_key_error() -> None:
+    assert "os" not in PLATFORMS
+    assert PLATFORMS.get("../x") is None
 
 
 @pytest.mark.parametrize(

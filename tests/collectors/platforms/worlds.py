@@ -11,12 +11,13 @@ import msgspec
 
 from collectors.contract.source import Post, Source
 from collectors.contract.validation import utc_now
-from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.config import BlueskyConfig
 from collectors.platforms.bluesky.source import BlueskySource
-from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
-from collectors.platforms.reddit.client import RedditConfig
+from collectors.platforms.recorded.config import RecordedConfig
+from collectors.platforms.recorded.source import RecordedSource
+from collectors.platforms.reddit.config import RedditConfig
 from collectors.platforms.reddit.source import RedditSource
-from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.config import XConfig
 from collectors.platforms.x.source import XSource
 from tests.builders import an_author
 from tests.collectors.platforms.bluesky.server import BlueskyServer

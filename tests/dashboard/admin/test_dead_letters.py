@@ -104,7 +104,7 @@ def test_choosing_nothing_changes_nothing_and_says_so(world: World) -> None:
     bury(world)
     ada = world.browser("ada")
     ada.post("/admin/dead/drop", {"id": ["x", ""]})
-    assert "Choose at least one letter." in ada.get("/admin/dead").text
+    assert "Select at least one dead letter." in ada.get("/admin/dead").text
     assert states(world) == ["waiting"]
 
 

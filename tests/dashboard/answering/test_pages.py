@@ -9,17 +9,21 @@ import pytest
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from collectors.platforms.bluesky.posts import REPLY_LENGTH as OF_BLUESKY
+from collectors.platforms.x.posts import REPLY_LENGTH as OF_X
 from earshot.database.tables import (
     AssignmentRow,
     DraftRow,
     ItemRow,
     MembershipRow,
     MentionRow,
+    PersonRow,
     ReplyRow,
 )
 from earshot.domain import ItemState, ReplyState
+from earshot.items.reply_length import FALLBACK, ReplyLength
 from tests.builders import NOON
-from tests.dashboard.seed import add_assignment, add_item, add_reply
+from tests.dashboard.seed import add_assignment, add_item, add_reply, set_reply_length
 from tests.dashboard.world import Browser, World, one, parsed
 
 
@@ -149,7 +153,7 @@ def test_sending_queues_one_reply_after_the_undo_delay_and_goes_on(world: World)
     assert item(world, first).state == ItemState.SENDING
     assert item(world, first).assignee_id == world.people["bob"]
     page = world.browser("bob").get(answer.headers["Location"])
-    assert "goes out in 10 s" in one(page, ".sent-bar").text()
+    assert "Sending your reply in 10 s" in one(page, ".sent-bar").text()
 
 
 def test_a_form_that_arrives_twice_is_one_reply(world: World) -> None:
@@ -185,18 +189,41 @@ def test_an_item_that_went_to_a_colleague_is_not_answered_and_the_text_kept(worl
     assert replies(world) == []
 
 
-@pytest.mark.parametrize(("platform", "limit"), [("x", 280), ("bluesky", 300), ("simulator", 500)])
-def test_the_limit_counts_what_readers_see_as_characters(
-    world: World, platform: str, limit: int
+FAMILY = "👨‍👩‍👧‍👦"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sign", "most", "said"),
+    [
+        (OF_X, FAMILY, 140, "282 / 280"),
+        (OF_X, "お", 140, "282 / 280"),
+        (OF_BLUESKY, "e\u0301", 300, "301 / 300"),
+        (OF_BLUESKY, FAMILY, 120, "3025 / 3000"),
+        (FALLBACK, FAMILY, 5_000, "5001 / 5000"),
+    ],
+    ids=["emoji on X", "kana on X", "graphemes", "bytes", "a source that has not said"],
+)
+def test_a_reply_is_measured_as_the_source_of_its_mention_says(
+    world: World, bounds: ReplyLength, sign: str, most: int, said: str
 ) -> None:
-    family = "👨‍👩‍👧‍👦"
-    mine = add_mine(world, 1, platform=platform)
+    mine = add_mine(world, 1)
+    if bounds is not FALLBACK:
+        with world.sessions.begin() as writing:
+            set_reply_length(writing, bounds)
     browser = world.browser("bob")
-    long = send(browser, mine, family * (limit + 1))
+    long = send(browser, mine, sign * (most + 1))
     assert long.status_code == 422
-    assert str(limit) in one(long, "#notice").text()
-    assert family * (limit + 1) in long.text
-    assert send(browser, mine, family * limit).status_code == 302
+    assert said in one(long, "#notice").text()
+    assert one(long, "#counter").text() == said
+    assert sign * (most + 1) in long.text
+    assert send(browser, mine, sign * most).status_code == 302
+
+
+def test_another_source_s_length_is_not_taken(world: World) -> None:
+    mine = add_mine(world, 1)
+    with world.sessions.begin() as writing:
+        set_reply_length(writing, OF_X, source="another")
+    assert send(world.browser("bob"), mine, "a" * 281).status_code == 302
 
 
 def test_an_empty_reply_is_refused(world: World) -> None:
@@ -317,10 +344,32 @@ def test_an_edit_of_the_post_goes_along_as_the_revision_the_writer_saw(world: Wo
 def test_the_queue_says_why_the_item_came_to_this_person(world: World) -> None:
     page = world.browser("bob").get(f"/queue/{add_mine(world, 1)}")
     said = one(page, "aside").text()
-    assert "of a team that may answer this: payments." in said
+    assert "in a team that can answer this: payments." in said
     assert "Fit 100%, weight 2, about 5 minutes of work." in said
-    assert "Nobody else could have taken it then." in said
-    assert "Not Bob: off duty." in said
+    assert "Nobody else could take it at that time." in said
+    assert "Bob was off duty." in said
+
+
+def test_a_deadline_beyond_a_day_shows_its_time_in_the_zone_of_the_reader(world: World) -> None:
+    add_mine(world, 1, 45.5 * 60)
+    add_mine(world, 2, 8 * 24 * 60)
+    with world.sessions.begin() as writing:
+        writing.execute(update(PersonRow).values(timezone="Asia/Tokyo"))
+    page = parsed(world.browser("bob").get("/queue"))
+    badges = [badge.text() for badge in page.css(".row .sla")]
+    assert badges == ["Due Wed 18:30", "Due 10 Mar 21:00"]
+    assert [one.attributes["data-at"] for one in page.css(".row .sla")] == [
+        badge.removeprefix("Due ") for badge in badges
+    ]
+
+
+def test_an_item_that_a_person_assigned_says_who_did(world: World) -> None:
+    mine = add_mine(world, 1)
+    chosen = {"by": f"person:{world.people['rita']}", "why": "a person chose"}
+    with world.sessions.begin() as writing:
+        writing.execute(update(AssignmentRow).values(explain=chosen))
+    said = one(world.browser("bob").get(f"/queue/{mine}"), "aside").text()
+    assert "Assigned by Rita, not by a rule." in said
 
 
 def test_earlier_answers_on_the_same_topic_are_at_hand(world: World) -> None:

@@ -82,7 +82,7 @@ def test_the_board_leaves_history_out_and_every_number_still_opens_its_list(worl
         made = [add_item(writing, number, team="payments") for number in range(31, 34)]
     mia = world.browser("mia")
     board = mia.get("/board")
-    assert "Posts from before a source's first days are not counted." in words(board.text)
+    assert "Posts from before a source was connected are not counted." in words(board.text)
     numbers = links(board)
     assert ("/items?state=open&flag=promised", 3) in numbers
     for address, number in numbers:

@@ -86,6 +86,22 @@ def test_the_count_of_the_roll_up_is_the_length_of_the_list(
     assert len(parsed(page).css(".row")) == n
 
 
+@pytest.mark.parametrize(
+    ("address", "heading"),
+    [
+        ("day_from=2026-03-01&day_to=2026-03-28", "First responses, Mar 1"),
+        ("day=2026-03-02&met=1", "First responses, Mar 2, within target"),
+        ("day_from=2026-03-02&met=0", "First responses, from Mar 2, late"),
+        ("day_to=2026-03-02", "First responses, until Mar 2"),
+    ],
+)
+def test_a_list_of_first_responses_names_its_period(
+    world: World, items: list[int], address: str, heading: str
+) -> None:
+    page = world.browser("mia").get(f"/items?metric=first&{address}")
+    assert heading in " ".join(page.text.split())
+
+
 @pytest.mark.parametrize("address", ["?platform=reddit&state=answered", "?q=number", "?topic=x"])
 def test_what_no_roll_up_knows_has_no_count(world: World, items: list[int], address: str) -> None:
     assert not parsed(world.browser("mia").get(f"/items{address}")).css("#count")

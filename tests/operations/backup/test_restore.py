@@ -227,7 +227,7 @@ def test_what_may_have_been_sent_is_read_back_first(
         held = outbox.claim(session, reply, "me", LATER, 90.0)
         assert held is not None
         # not QUEUED: the sender looks, and an attempt knows that there may have been one before
-        assert (held.state, held.attempts, held.looked) == (ReplyState.UNKNOWN, 1, 0)
+        assert (held.state, held.attempts, held.reads) == (ReplyState.UNKNOWN, 1, 0)
         assert held.epoch == 9
         assert held.answer.since == NOON
         (event,) = session.scalars(select(EventRow).where(EventRow.kind == "reply.unknown"))

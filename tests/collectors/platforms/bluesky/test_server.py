@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.config import BlueskyConfig
 from collectors.platforms.bluesky.source import BlueskySource
 from tests.collectors.platforms.bluesky.lexicon import Lexicons
 from tests.collectors.platforms.bluesky.server import BlueskyServer

@@ -22,9 +22,10 @@ from collectors.contract.source import (
     Sent,
     Unknown,
 )
-from collectors.platforms.bluesky.client import BlueskyConfig
+from collectors.platforms.bluesky.config import BlueskyConfig
 from collectors.platforms.bluesky.posts import record_key, reply_record
-from collectors.platforms.bluesky.source import BlueskyResponder, BlueskySource
+from collectors.platforms.bluesky.responder import BlueskyResponder
+from collectors.platforms.bluesky.source import BlueskySource
 from earshot.domain import TOMBSTONE, Op
 from tests.builders import ManualClock
 from tests.collectors.platforms.bluesky.server import DID, HANDLE, PASSWORD, BlueskyServer

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from collectors.contract.source import Batch, Cursor, PlatformError, Post
-from collectors.platforms.recorded.source import RecordedConfig, RecordedSource
+from collectors.platforms.recorded.config import RecordedConfig
+from collectors.platforms.recorded.source import RecordedSource
 from tests.builders import NOON, an_author
 
 

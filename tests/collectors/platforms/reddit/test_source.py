@@ -23,8 +23,9 @@ from collectors.contract.source import (
 )
 from collectors.contract.validation import utc_now
 from collectors.contract.waits import LONGEST_S
-from collectors.platforms.reddit.client import RedditConfig
-from collectors.platforms.reddit.source import RedditResponder, RedditSource
+from collectors.platforms.reddit.config import RedditConfig
+from collectors.platforms.reddit.responder import RedditResponder
+from collectors.platforms.reddit.source import RedditSource
 from earshot.domain import TOMBSTONE, Op
 from tests.builders import ManualClock
 from tests.collectors.platforms.loopback import Mishap, Reply

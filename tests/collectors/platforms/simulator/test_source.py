@@ -25,6 +25,7 @@ from collectors.contract.source import (
     Sent,
     Unknown,
 )
+from collectors.platforms.simulator.config import SimulatorConfig
 from collectors.platforms.simulator.people import TROLL, crowd
 from collectors.platforms.simulator.phrases import (
     LANGUAGES,
@@ -34,7 +35,8 @@ from collectors.platforms.simulator.phrases import (
     sentences,
     topics,
 )
-from collectors.platforms.simulator.source import Simulator, SimulatorConfig, SimulatorResponder
+from collectors.platforms.simulator.responder import SimulatorResponder
+from collectors.platforms.simulator.source import Simulator
 from collectors.platforms.simulator.world import BLOCK, SPIKE_FIRST, SPIKE_LENGTH, Said, World
 from earshot.domain import TEXT_LIMIT, TOMBSTONE, Op
 from tests.builders import NOON

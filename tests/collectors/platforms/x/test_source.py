@@ -21,9 +21,10 @@ from collectors.contract.source import (
     Unknown,
 )
 from collectors.contract.waits import LONGEST_S
-from collectors.platforms.x.client import XConfig
+from collectors.platforms.x.config import XConfig
 from collectors.platforms.x.posts import receipt
-from collectors.platforms.x.source import XResponder, XSource
+from collectors.platforms.x.responder import XResponder
+from collectors.platforms.x.source import XSource
 from earshot.domain import Op
 from tests.builders import ManualClock
 from tests.collectors.platforms.loopback import Mishap, Reply
