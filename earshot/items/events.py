@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from earshot.domain import ItemState, ReplyState, Vocabulary
 
-_OF_ITEMS = frozenset({"assignment", "item", "label", "mention", "reply"})
-
 
 class EventKind(Vocabulary):
     """What an event says has happened: what it is about, then what became of it.
@@ -76,11 +74,6 @@ class EventKind(Vocabulary):
     PURGE_ITEMS = "purge.items", "Items were deleted because their time was over."
     PURGE_LETTERS = "purge.letters", "Dead letters were deleted because their time was over."
     PURGE_AUTHOR = "purge.author", "What an author wrote was deleted at their request."
-
-    @property
-    def of_item(self) -> bool:
-        """Whether such events belong to an item, so that its page shows them."""
-        return self.partition(".")[0] in _OF_ITEMS
 
 
 ENTERED: Mapping[ItemState, EventKind] = {
