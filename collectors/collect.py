@@ -39,8 +39,9 @@ from collectors.intake.receipts import Receipt, headers_of, known_threads, write
 from collectors.matching.addressed import IN_THREAD, is_addressed
 from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
-from earshot.domain import TEXT_LIMIT, Mention, Op
+from earshot.domain import OWN_KEY, TEXT_LIMIT, Mention, Op
 from earshot.items import reply_length
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.items.reply_length import ReplyLength
 from earshot.log.contract import Producer
@@ -53,9 +54,6 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
-
-OWN = "own"
-"""The key of a mention's address that marks a post of the brand's own account."""
 
 
 @dataclass
@@ -151,7 +149,7 @@ class Collector:
             new = write_receipts(session, self.brand, self.name, receipts, now)
             cursors.save_cursor(session, self.brand, self.name, part, batch.cursor, now)
             if state.failures:
-                self._note(session, "source.health", now, {"part": part, "state": "ok"})
+                self._note(session, EventKind.SOURCE_HEALTH, now, {"part": part, "state": "ok"})
             last_post_at = max((p.published_at for p in batch.posts), default=None)
             self._tell(session, now, new, last_post_at, well=part)
             if batch.gap is not None:
@@ -227,6 +225,7 @@ class Collector:
         terms: tuple[str, ...],
         now: datetime,
     ) -> Mention:
+        own = self._is_ours(post)
         return Mention(
             brand=self.brand,
             source=self.name,
@@ -247,7 +246,8 @@ class Collector:
             can_reply=post.can_reply,
             reply_bar=post.reply_bar,
             addressed=is_addressed(post, queries, terms, self.source.account),
-            address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
+            own=own,
+            address={**post.address, OWN_KEY: "1"} if own else post.address,
             received_at=post.received_at,
             edited_at=post.edited_at,
             history=post.history,
@@ -290,7 +290,7 @@ class Collector:
             self._tell(session, now, 0, None)
             if state.failures == 1:
                 after = {"part": part, "state": "stopped" if error.permanent else "failing"}
-                self._note(session, "source.health", now, after, str(error)[:1_000])
+                self._note(session, EventKind.SOURCE_HEALTH, now, after, str(error)[:1_000])
 
     def _tell(
         self,
@@ -325,10 +325,15 @@ class Collector:
         self.metrics.add("source_gaps", of=self.name)
         logger.warning("gap", extra={"source": self.name, "part": part, "reason": gap.reason})
         after = {"part": part, "since": gap.since, "until": gap.until}
-        self._note(session, "source.gap", now, after, gap.reason)
+        self._note(session, EventKind.SOURCE_GAP, now, after, gap.reason)
 
     def _note(
-        self, session: Session, kind: str, now: datetime, after: Mapping[str, object], why: str = ""
+        self,
+        session: Session,
+        kind: EventKind,
+        now: datetime,
+        after: Mapping[str, object],
+        why: str = "",
     ) -> None:
         event = {
             "subject": self.name,

@@ -8,6 +8,7 @@ import click
 
 from dashboard.accounts.permissions import GRANTS, Permission
 from docs.operator_pages import table
+from earshot.domain import ItemFlag, Vocabulary
 from earshot.log.topics import TOPICS
 from earshot.runtime.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from earshot.runtime.role import ROLES
@@ -57,6 +58,15 @@ def metrics() -> str:
         *((f"`earshot_{name}`", "histogram", text) for name, text in HISTOGRAMS.items()),
     ]
     return table(("metric", "kind", "meaning"), rows)
+
+
+def words(vocabulary: type[Vocabulary]) -> str:
+    return table(("word", "meaning"), [(f"`{word}`", word.meaning) for word in vocabulary])
+
+
+def item_flags() -> str:
+    rows = [(f"`{flag.name.lower()}`", str(int(flag)), flag.meaning) for flag in ItemFlag]
+    return table(("flag", "bit", "meaning"), rows)
 
 
 def ports() -> str:

@@ -26,7 +26,6 @@ NOT_SETTINGS = frozenset({"EARSHOT_CONFIG", "EARSHOT_DATA_DIR", CRASH_AT})
 
 _TEST_PREFIX = "EARSHOT_TEST_"
 
-Positive = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 

@@ -17,6 +17,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from earshot.database.tables import DeadLetterRow
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.log.contract import Producer
 
@@ -109,18 +110,26 @@ def want_retry(
     session: Session, ids: Iterable[int], actor: str, now: datetime, *, brand: str = ""
 ) -> int:
     """Ask that waiting letters be given back to their topic; how many were waiting."""
-    return _settle(session, ids, Letter.RETRY_WANTED, actor, now, brand)
+    return _settle(
+        session, ids, Letter.RETRY_WANTED, EventKind.DEAD_LETTER_RETRY_WANTED, actor, now, brand
+    )
 
 
 def drop(
     session: Session, ids: Iterable[int], actor: str, now: datetime, *, brand: str = ""
 ) -> int:
     """Settle waiting letters without a retry; how many were waiting. They are kept to read."""
-    return _settle(session, ids, Letter.DROPPED, actor, now, brand)
+    return _settle(session, ids, Letter.DROPPED, EventKind.DEAD_LETTER_DROPPED, actor, now, brand)
 
 
 def _settle(
-    session: Session, ids: Iterable[int], to: Letter, actor: str, now: datetime, brand: str
+    session: Session,
+    ids: Iterable[int],
+    to: Letter,
+    kind: EventKind,
+    actor: str,
+    now: datetime,
+    brand: str,
 ) -> int:
     """Move letters on that are still waiting: who comes second changes nothing."""
     change = update(DeadLetterRow).where(
@@ -139,7 +148,7 @@ def _settle(
             "before": {"state": Letter.WAITING},
             "after": {"state": to},
         }
-        record(session, whose, now, actor, f"dead_letter.{to}", [event])
+        record(session, whose, now, actor, kind, [event])
     return len(settled)
 
 

@@ -87,13 +87,13 @@ class Stage(Generic[In, Out]):
         """Carry one batch through; how many records that were. Raises what `handle` raises."""
         records = consumer.poll(self.batch_size, timeout_s)
         if not records:
-            self._in_hand(None)
+            self._in_progress(None)
             return 0
         passed("stage.polled")
         began = self.monotonic()
         messages, reasons = self._decode(records)
         oldest = min(map(self.source.collected_at, messages.values()), default=None)
-        self._in_hand(oldest)
+        self._in_progress(oldest)
         outputs, refused = self._handle(messages)
         passed("stage.handled")
         self._bury(records, reasons | refused, producer)
@@ -116,7 +116,7 @@ class Stage(Generic[In, Out]):
             self.metrics.observe("wait_seconds", (self.clock() - oldest).total_seconds())
         return len(records)
 
-    def _in_hand(self, oldest: datetime | None) -> None:
+    def _in_progress(self, oldest: datetime | None) -> None:
         """Tell the age of what is worked on: it grows while a batch is stuck."""
         at = oldest.timestamp() if oldest else 0.0
         self.metrics.set("oldest_in_hand_timestamp_seconds", at, of=self.source.name)

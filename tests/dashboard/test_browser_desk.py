@@ -34,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[LiveDesk]:
 def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     """Sign a person in and open a path. Any breach of the content policy fails the test."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    error_messages: list[str] = []
 
     def open_page(name: str, path: str, **options: object) -> Page:
         context = chromium.new_context(locale="en-US", **options)  # type: ignore[arg-type]  # passed through
@@ -42,9 +42,11 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
         page = context.new_page()
         page.on(
             "console",
-            lambda said: complaints.append(said.text) if "Content Security" in said.text else None,
+            lambda said: (
+                error_messages.append(said.text) if "Content Security" in said.text else None
+            ),
         )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: error_messages.append(str(error)))
         if name:
             page.goto(desk.link(name))
             page.get_by_role("button", name="Sign in").click()
@@ -54,7 +56,7 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert error_messages == []
 
 
 def rows(page: Page) -> list[str]:

@@ -26,7 +26,7 @@ from tests.builders import NOON, a_classified
 from tests.router.people import current, hire
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
-from tests.router.streams import MINUTE, OUTAGE, OWN, POLICY, QUESTION, REMARK, UNSURE, routed
+from tests.router.streams import MINUTE, OUTAGE, POLICY, QUESTION, REMARK, UNSURE, routed
 
 LONG_AGO = NOON - timedelta(days=250)
 TEN_YEARS_AGO = NOON - timedelta(days=3_650)
@@ -120,7 +120,7 @@ def test_what_a_listener_sends_on_stays_without_a_promise_and_counts_nowhere(
     bring(sessions, ItemState.QUEUED, team="care")
     assert sweep.tick(sessions, {"acme": POLICY}, NOON).offered == 1
     assert promise(the_item(sessions)) == NOTHING
-    routed(sessions, [new("9", address=OWN, classification=REMARK)])
+    routed(sessions, [new("9", own=True, classification=REMARK)])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 30 * MINUTE)
     with sessions() as session:
@@ -231,7 +231,7 @@ def test_a_question_of_history_below_a_remark_of_history_reaches_a_listener_as_n
 
 
 def test_a_question_of_history_that_we_answered_then_stays_settled(sessions: Sessions) -> None:
-    routed(sessions, [old("2", days=200, address=OWN)], [old("1", days=250)])
+    routed(sessions, [old("2", days=200, own=True)], [old("1", days=250)])
     assert the_item(sessions).state == "dismissed"
     routed(sessions, [old("3", days=150)])  # they wrote again, and nobody answered that
     assert the_item(sessions).state == "new"
@@ -318,7 +318,7 @@ def test_a_further_post_that_is_dated_back_reopens_with_the_time_it_came(
 
 
 def test_our_own_answer_that_is_dated_back_still_closes_the_clock(sessions: Sessions) -> None:
-    ours = new("2", published_at=TEN_YEARS_AGO, received_at=NOON + 10 * MINUTE, address=OWN)
+    ours = new("2", published_at=TEN_YEARS_AGO, received_at=NOON + 10 * MINUTE, own=True)
     routed(sessions, [new("1", 0)], [ours])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 10 * MINUTE)
