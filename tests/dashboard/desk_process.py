@@ -51,7 +51,7 @@ class DeskProcess:
 
     def _run(self, *command: str) -> None:
         subprocess.run(
-            [sys.executable, "-m", "earshot", *command],
+            [sys.executable, "-m", "operations", *command],
             cwd=PROJECT,
             env=self._environment,
             check=True,
@@ -62,7 +62,7 @@ class DeskProcess:
         """Serve, and return once it answers."""
         with self._said.open("ab") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "earshot", "serve"],
+                [sys.executable, "-m", "operations", "serve"],
                 cwd=PROJECT,
                 env=self._environment,
                 stdout=said,
