@@ -55,6 +55,14 @@ def place_of(offset: int) -> tuple[int, int]:
     return divmod(offset, _PLACES)
 
 
+def is_kafkas(identity: str) -> bool:
+    """Whether this identity of a topic (`Log.identity`) is one of Kafka's: a UUID, or none given.
+
+    Topics in files have 32 hex digits without a dash.
+    """
+    return "-" in identity or identity == "None"
+
+
 def count(headers: Sequence[tuple[str, bytes | None]]) -> int:
     """How many messages a record with these headers holds: 1 unless it says that it is a pack."""
     for name, value in headers:
