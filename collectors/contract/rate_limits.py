@@ -95,8 +95,8 @@ class Rationed(Protocol):
 def tell(metrics: Metrics, asked: object, of: str, now: datetime) -> None:
     """Set the gauges of the source `of` by what its platform told `asked`: NaN, if nothing."""
     left = asked.allowances.scarcest(now) if isinstance(asked, Rationed) else None
-    metrics.set("rate_limit_remaining", left.remaining if left else math.nan, of=of)
-    metrics.set("rate_limit_requests", left.limit if left else math.nan, of=of)
+    metrics.set("rate_limit_remaining", left.remaining if left else math.nan, source=of)
+    metrics.set("rate_limit_requests", left.limit if left else math.nan, source=of)
 
 
 def read(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[str, Allowance]]:
