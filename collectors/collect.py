@@ -81,7 +81,7 @@ class Collector:
         self.parts = {part: PartState() for part in self.source.parts()}
         self._well(self.clock())
         for name in ("source_errors", "source_gaps", "posts_rejected"):
-            self.metrics.add(name, 0, of=self.name)
+            self.metrics.add(name, 0, source=self.name)
         rate_limits.record(self.metrics, self.source, self.name, self.clock())
 
     def step(self) -> datetime:
@@ -120,7 +120,7 @@ class Collector:
             self._well(self.clock())
 
     def _well(self, at: datetime) -> None:
-        self.metrics.set("source_polled_timestamp_seconds", at.timestamp(), of=self.name)
+        self.metrics.set("source_polled_timestamp_seconds", at.timestamp(), source=self.name)
 
     def _carry(self, part: str, batch: Batch) -> None:
         """Make a batch durable: first in the log, then receipts and cursor in one transaction."""
@@ -138,8 +138,8 @@ class Collector:
             passed("collect.sent")
             self.producer.flush()
             passed("collect.flushed")
-        self.metrics.add("posts_read", len(batch.posts), of=self.name)
-        self.metrics.add("mentions_published", len(mentions), of=self.name)
+        self.metrics.add("posts_read", len(batch.posts), source=self.name)
+        self.metrics.add("mentions_published", len(mentions), source=self.name)
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
         idle = idle and not state.failures
@@ -272,7 +272,7 @@ class Collector:
             "reason": clean_reason(rejected.reason),
         }
         self.producer.send(MENTIONS.dead, mention_id.encode(), rejected.raw, headers)
-        self.metrics.add("posts_rejected", of=self.name)
+        self.metrics.add("posts_rejected", source=self.name)
         return Receipt(mention_id=mention_id, revision=0, thread="")
 
     def _failed(self, part: str, state: PartState, error: PlatformError) -> None:
@@ -284,7 +284,7 @@ class Collector:
         state.due_s = self.monotonic() + (state.due_at - now).total_seconds()
         state.failing_since = state.failing_since or now
         state.trouble, state.permanent = str(error)[:1_000], error.permanent
-        self.metrics.add("source_errors", of=self.name)
+        self.metrics.add("source_errors", source=self.name)
         logger.warning("source failed", extra={"source": self.name, "reason": str(error)})
         with self.sessions.begin() as session:
             self._tell(session, now, 0, None)
@@ -322,7 +322,7 @@ class Collector:
         self.told_s = self.monotonic()
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
-        self.metrics.add("source_gaps", of=self.name)
+        self.metrics.add("source_gaps", source=self.name)
         logger.warning("gap", extra={"source": self.name, "part": part, "reason": gap.reason})
         after = {"part": part, "since": gap.since, "until": gap.until}
         self._note(session, EventKind.SOURCE_GAP, now, after, gap.reason)

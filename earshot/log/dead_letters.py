@@ -20,6 +20,7 @@ from earshot.database.tables import DeadLetterRow
 from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.log.contract import Producer
+from earshot.log.kafka.pack import is_kafkas, place_of
 
 BATCH = 200
 """How many records are published again at once."""
@@ -46,6 +47,7 @@ class DeadLetter:
 
     id: int
     topic: str
+    topic_id: str
     partition: int
     offset: int
     brand: str
@@ -60,6 +62,31 @@ class DeadLetter:
     buried_at: datetime
     settled_at: datetime | None
     settled_by: str
+
+    @property
+    def place(self) -> Place:
+        """Where it was set aside from: in its topic, or in the dead one if it never was there."""
+        offset, message = place_of(self.offset) if is_kafkas(self.topic_id) else (self.offset, 0)
+        if self.partition < 0:
+            return Place(f"{self.topic}.dead", -1 - self.partition, offset, message)
+        return Place(self.topic, self.partition, offset, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record's place as the tools of its log show it: on Kafka, by Kafka's own offset.
+
+    `message` counts from 0 within a record that holds several.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    message: int
+
+    def __str__(self) -> str:
+        within = f" #{self.message}" if self.message else ""
+        return f"{self.topic} {self.partition}:{self.offset}{within}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ def _log(settings: Settings, client_id: str, instance: str, **timing: float) -> 
             client_id,
             replication_factor=settings.log.replication,
             instance=instance,
+            messages_per_record=settings.log.messages_per_record,
             **timing,
             **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]  # all are the security options
         )

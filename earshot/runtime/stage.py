@@ -70,7 +70,7 @@ class Stage(Generic[In, Out]):
 
     def __post_init__(self) -> None:
         self.metrics.add("records_handled", 0)
-        self.metrics.add("dead_letters", 0, of=self.source.name)
+        self.metrics.add("dead_letters", 0, topic=self.source.name)
 
     def run(self, consumer: Consumer, producer: Producer, stop: threading.Event) -> None:
         """Step until `stop` is set, then leave the group; the batch in hand is finished."""
@@ -117,9 +117,9 @@ class Stage(Generic[In, Out]):
         return len(records)
 
     def _in_progress(self, oldest: datetime | None) -> None:
-        """Tell the age of what is worked on: it grows while a batch is stuck."""
+        """Report the age of what is worked on: it grows while a batch is stuck."""
         at = oldest.timestamp() if oldest else 0.0
-        self.metrics.set("oldest_in_hand_timestamp_seconds", at, of=self.source.name)
+        self.metrics.set("oldest_in_progress_timestamp_seconds", at, topic=self.source.name)
 
     def _decode(self, records: Sequence[Record]) -> tuple[dict[int, In], dict[int, str]]:
         """The messages by their record's place in the batch, and what is wrong with the others."""
@@ -161,7 +161,7 @@ class Stage(Generic[In, Out]):
             if self.dead_in_a_row >= DEAD_LIMIT:
                 raise TooManyDead(
                     f"{self.dead_in_a_row} records in a row of {self.source.name!r} could not be "
-                    f"handled, the last at {record.partition}:{record.offset}: "
+                    f"handled, the last in partition {record.partition}, key {record.key[:200]!r}: "
                     f"{reasons[place][:REASON_LIMIT]}; nothing is lost, but the stage stops: is "
                     "an older or newer version writing to the topic?"
                 )
@@ -174,4 +174,4 @@ class Stage(Generic[In, Out]):
                 "reason": reason[:REASON_LIMIT],
             }
             producer.send(self.source.dead, record.key, record.value, headers)
-            self.metrics.add("dead_letters", of=self.source.name)
+            self.metrics.add("dead_letters", topic=self.source.name)

@@ -88,17 +88,17 @@ class Reconciliation:
         """Ask everything but the ledger. Raises what the database or the log raises."""
         now = self.clock()
         for topic, group in ledger.PATH:
-            self.metrics.set("log_lag", self.log.lag(topic, group), of=topic)
+            self.metrics.set("log_lag", self.log.lag(topic, group), topic=topic)
         with self.readers.begin() as session:
             for state, (n, since) in outbox(session).items():
-                self.metrics.set("outbox_replies", n, of=state)
+                self.metrics.set("outbox_replies", n, state=state)
                 at = since.timestamp() if since else 0.0
-                self.metrics.set("outbox_oldest_timestamp_seconds", at, of=state)
+                self.metrics.set("outbox_oldest_timestamp_seconds", at, state=state)
             for topic, n in dead_letters(session).items():
-                self.metrics.set("dead_letters_waiting", n, of=topic)
+                self.metrics.set("dead_letters_waiting", n, topic=topic)
             for brand in self.brands:
-                self.metrics.set("items_open", open_items(session, brand), of=brand)
-                self.metrics.set("items_overdue", overdue_items(session, brand, now), of=brand)
+                self.metrics.set("items_open", open_items(session, brand), brand=brand)
+                self.metrics.set("items_overdue", overdue_items(session, brand, now), brand=brand)
         self.metrics.set("survey_timestamp_seconds", now.timestamp())
 
     def reconcile(self) -> None:

@@ -18,7 +18,7 @@ from kafka.structs import MemberState, OffsetAndMetadata
 
 from earshot.log.contract import Fenced, LogError, Record
 from earshot.log.kafka.kafka_errors import kafka_errors
-from earshot.log.kafka.pack import PACK_MESSAGES, offset_of, place_of, unpack
+from earshot.log.kafka.pack import offset_of, place_of, unpack
 
 _COMMIT_MS = 10_000
 _UNKNOWN = -2
@@ -60,7 +60,7 @@ class KafkaLogConsumer:
         self._generation = -1
         self._unanswered = 0
         self._polled_at = 0.0
-        self._usual_pack = PACK_MESSAGES
+        self._usual_pack = 1
         self._lost = False
         self._closed = False
 

@@ -56,7 +56,8 @@ class KafkaLog:
     `session_timeout_s` then has its partitions again, and nobody else stops meanwhile; it does
     not leave when it closes. Empty: each restart deals the partitions anew, twice.
 
-    New topics get `replication_factor` (-1: the broker's default).
+    New topics get `replication_factor` (-1: the broker's default). Producers put up to
+    `messages_per_record` messages into one record (`earshot.log.kafka.pack`).
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class KafkaLog:
         connect_timeout_s: float = 10.0,
         stuck_margin_s: float = 10.0,
         instance: str = "",
+        messages_per_record: int = 1,
         **security: Any,
     ) -> None:
         known = {name for name in KafkaProducer.DEFAULT_CONFIG if _SECURITY.fullmatch(name)}
@@ -79,6 +81,7 @@ class KafkaLog:
         self.bootstrap = bootstrap
         self._replication_factor = replication_factor
         self._instance = _instance_id(instance)
+        self._messages_per_record = messages_per_record
         self._session_ms = int(session_timeout_s * 1000)
         self._delivery_s = delivery_timeout_s
         self._stuck_margin_s = stuck_margin_s
@@ -136,7 +139,14 @@ class KafkaLog:
         in_flight = InFlight(self.bootstrap, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, _ROOM_S)
         patience_s = self._delivery_s + self._stuck_margin_s
         watchdog = Watchdog(self.bootstrap, in_flight.oldest_s, patience_s)
-        return KafkaLogProducer(client, in_flight, watchdog, self.bootstrap, self.partitions)
+        return KafkaLogProducer(
+            client,
+            in_flight,
+            watchdog,
+            self.bootstrap,
+            self.partitions,
+            self._messages_per_record,
+        )
 
     def consumer(self, topic: str, group: str) -> KafkaLogConsumer:
         self.partitions(topic)
