@@ -69,7 +69,9 @@ RULES: Mapping[Cause, Rule] = {
     Cause.NO_CREDIT: Rule("no credits left: raise the spending limit", "later", _HOUR_S),
     Cause.CREDENTIALS: Rule("signing in was refused: check the keys or the password", "never"),
     Cause.PERMISSION: Rule("the app may not do this: check its permissions", "never"),
-    Cause.INVALID: Rule("the request was not understood: check the source's settings", "never"),
+    Cause.INVALID: Rule(
+        "the request was not understood: check the text, or the source's settings", "never"
+    ),
     Cause.UNAVAILABLE: Rule("server error", "read back"),
     Cause.OTHER: Rule("refused: check the account and what the app may do", "never"),
 }

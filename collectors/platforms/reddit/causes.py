@@ -43,14 +43,17 @@ _BY_CODE: Mapping[str, Cause] = {
 def refusal(codes: Sequence[str], told: object = None) -> Refusal:
     """What the errors of an answer say together; `told` is its `ratelimit`, in seconds."""
     causes = [_BY_CODE.get(code, Cause.OTHER) for code in codes]
-    known = [cause for cause in causes if cause is not Cause.OTHER]
-    # what passes by itself counts first: nothing was looked at behind it
-    cause = Cause.RATE_LIMIT if Cause.RATE_LIMIT in known else next(iter(known), Cause.OTHER)
+    cause = min(causes, key=_how_vague, default=Cause.OTHER)
     wait_s = None
     if cause is Cause.RATE_LIMIT:
         wait_s = told if isinstance(told, float | int) and told > 0 else _BUSY_S
     named = ", ".join(code for code in codes if _CODE.fullmatch(code))
     return Refusal(cause=cause, code=named, wait_s=wait_s)
+
+
+def _how_vague(cause: Cause) -> int:
+    """What passes by itself counts first: nothing else was looked at. What says little, last."""
+    return {Cause.RATE_LIMIT: 0, Cause.INVALID: 2, Cause.OTHER: 3}.get(cause, 1)
 
 
 _BY_STATUS: Mapping[int, Cause] = {
