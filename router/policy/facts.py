@@ -80,7 +80,7 @@ def agent_facts(
 
 def _sample(*, full: bool) -> dict[str, Any]:
     one = 1 if full else 0
-    word = "x" if full else ""
+    word = "word" if full else ""
     return {
         "topic": word,
         "topics": [word] * one,
@@ -110,7 +110,7 @@ ITEM = Fields(({"item": _sample(full=True)}, {"item": _sample(full=False)}))
 
 AGENT = Fields(
     (
-        {"agent": agent_facts(teams=["x"], langs=["x"], skills={}, roles=["x"], slots=1)},
+        {"agent": agent_facts(teams=["word"], langs=["word"], skills={}, roles=["word"], slots=1)},
         {"agent": agent_facts(teams=[], langs=[], skills={}, roles=[], slots=0)},
     ),
     open_maps=frozenset({"agent.skills"}),

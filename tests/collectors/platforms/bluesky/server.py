@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from wcwidth import iter_graphemes
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response
@@ -302,8 +303,10 @@ class BlueskyServer(Loopback):
         if asked["repo"] != DID:
             return _failed(400, "InvalidRequest")
         record = asked["record"]
-        if len(record["text"]) > 300:
-            return _failed(400, "InvalidRequest")
+        if sum(1 for _ in iter_graphemes(record["text"])) > 300:
+            return _failed(400, "InvalidRequest", "text must not be longer than 300 graphemes")
+        if len(record["text"].encode()) > 3_000:
+            return _failed(400, "InvalidRequest", "text must not be longer than 3000 characters")
         fresh = f"at://{DID}/{_POSTS}/{asked['rkey']}" not in self.records
         uri = self._put(DID, asked["rkey"], record)
         if fresh:
@@ -339,8 +342,8 @@ class BlueskyServer(Loopback):
         }
 
 
-def _failed(status: int, name: str) -> Reply:
-    return Reply(status, {"error": name, "message": name})
+def _failed(status: int, name: str, message: str = "") -> Reply:
+    return Reply(status, {"error": name, "message": message or name})
 
 
 def _split(uri: str) -> tuple[str, str]:
