@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "operations.cli.administration:check",
         "Read every setting, brand and policy, and say what is wrong with them.",
     ),
+    "policy": ("operations.cli.policy:policy", "Routing policies: rewrite their conditions."),
     "ledger": (
         "operations.cli.administration:ledger",
         "Prove that all that was collected is accounted for; exit code 1 when it is not.",
