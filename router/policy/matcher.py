@@ -36,6 +36,7 @@ class Matcher:
         tests = tuple(map(_tests, every))
         self._tests, self._boosts = tests[: len(lists)], tests[len(lists) :]
         self._engine = _Engine(every)
+        self._structured = all(isinstance(one, Structure) for part in every for one in part)
 
     def match(self, facts: Facts) -> tuple[list[Any], dict[str, Any]]:
         """The first match of each list, then whether each boost holds; and the facts read.
@@ -44,6 +45,8 @@ class Matcher:
         """
         read = {name: facts[name] for name in self._reads}
         found: list[Any] = [_first(tests, facts) for tests in self._tests]
+        if self._structured:
+            return found + [test(facts) for ((_, test),) in self._boosts], read
         found += [_first(tests, facts) for tests in self._boosts]
         if self._engine.may_come_before(found):
             found = self._engine.improve(found, facts)
