@@ -29,6 +29,7 @@ def pages() -> Mapping[str, str]:
         "routing": operator_pages.routing(),
         "macros": operator_pages.macros(),
         "facts": operator_pages.facts(),
+        "operators": operator_pages.operators(),
         "commands": system_pages.commands(),
         "topics": system_pages.topics(),
         "metrics": system_pages.metrics(),

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "operations.cli.administration:check",
         "Check every setting, brand and policy, and report what is wrong.",
     ),
+    "policy": ("operations.cli.policy:policy", "Routing policies: rewrite their conditions."),
     "ledger": (
         "operations.cli.administration:ledger",
         "Prove that every collected post is accounted for; exit with 1 if not.",

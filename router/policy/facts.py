@@ -1,4 +1,4 @@
-"""What a policy's expressions may ask about an item and about an agent. Pure."""
+"""What a policy's conditions may ask about an item and about an agent. Pure."""
 
 from __future__ import annotations
 
@@ -106,7 +106,14 @@ def _sample(*, full: bool) -> dict[str, Any]:
     }
 
 
-ITEM = Fields(({"item": _sample(full=True)}, {"item": _sample(full=False)}))
+ITEM = Fields(
+    ({"item": _sample(full=True)}, {"item": _sample(full=False)}),
+    words={
+        "item.sentiment_label": tuple(map(str, Sentiment)),
+        "item.intent": tuple(map(str, Intent)),
+        "item.urgency": tuple(map(str, Urgency)),
+    },
+)
 
 AGENT = Fields(
     (
