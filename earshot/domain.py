@@ -10,15 +10,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import Self
 
 import msgspec
 
 TOMBSTONE = 2**53 - 1
 """The revision of a deletion: above every edit, and still exact in JSON's numbers."""
 
+OWN_KEY = "own"
+"""Where release 0.1 has `Mention.own`: a key of the address. It is read for good, and written as
+long as roles of that release may read what is collected, during an upgrade."""
+
 TEXT_LIMIT = 40_000
 """The longest text kept of one mention, in characters (Reddit's own limit for a post)."""
+
+
+class Vocabulary(StrEnum):
+    """Words that are stored and shown; each has a plain sentence of what it means.
+
+    The generated reference (docs/reference/vocabulary.md) is made of them.
+    """
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
 
 
 class Op(StrEnum):
@@ -55,36 +75,51 @@ class Urgency(StrEnum):
     HIGH = "high"
 
 
-class ItemState(StrEnum):
-    """Where an item stands. `earshot.items.lifecycle` says which may follow which."""
+class ItemState(Vocabulary):
+    """Where an item is in its life. `earshot.items.lifecycle` says which may follow which."""
 
-    NEW = "new"
-    TRIAGED = "triaged"
-    QUEUED = "queued"
-    ASSIGNED = "assigned"
-    ANSWERING = "answering"
-    AWAITING_APPROVAL = "awaiting_approval"
-    SENDING = "sending"
-    ANSWERED = "answered"
-    CLOSED = "closed"
-    SNOOZED = "snoozed"
-    DISMISSED = "dismissed"
-    EXPIRED = "expired"
+    NEW = "new", "In triage: nobody has decided yet whether it needs an answer."
+    QUEUED = "queued", "In its team's queue: it needs an answer and nobody has it."
+    ASSIGNED = "assigned", "A responder has it, or has been offered it."
+    ANSWERING = "answering", "Its responder writes the answer."
+    AWAITING_APPROVAL = "awaiting_approval", "The answer is written and waits for approval."
+    SENDING = "sending", "The answer is on its way to the platform."
+    ANSWERED = "answered", "The answer is on the platform."
+    CLOSED = "closed", "Work on it has ended without an answer from here."
+    SNOOZED = "snoozed", "Set aside until a time; then it comes back by itself."
+    DISMISSED = "dismissed", "It needs no answer."
+    EXPIRED = "expired", "Nobody answered in time: it is too old to be worth an answer."
 
 
-class ReplyState(StrEnum):
-    """Where a reply stands on its way to the platform."""
+class ReplyState(Vocabulary):
+    """Where a reply is on its way to the platform."""
 
-    DRAFT = "draft"
-    AWAITING_APPROVAL = "awaiting_approval"
-    QUEUED = "queued"
-    SENDING = "sending"
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-    WITHDRAWN = "withdrawn"
-    DELETED = "deleted"
+    AWAITING_APPROVAL = "awaiting_approval", "It waits for approval."
+    QUEUED = "queued", "It waits for its turn, or for the time in which it can be undone to pass."
+    SENDING = "sending", "The sender has it in hand: it may be on the platform already."
+    SENT = "sent", "The platform took it; the sender has not read it back yet."
+    CONFIRMED = "confirmed", "The sender has read it back from the platform."
+    UNKNOWN = "unknown", "Nobody knows whether it arrived: the sender looks for it."
+    FAILED = "failed", "It was not posted, and the sender does not try again."
+    WITHDRAWN = "withdrawn", "Its writer took it back before it was sent."
+    DELETED = "deleted", "It is gone from the platform."
+
+
+class ItemFlag(IntEnum):
+    """What is special about an item: bits of `item.flags`, which may hold several."""
+
+    meaning: str
+
+    def __new__(cls, bit: int, meaning: str = "") -> Self:
+        member = int.__new__(cls, bit)
+        member._value_ = bit
+        member.meaning = meaning
+        return member
+
+    HIGH_REACH = 1, "The brand's policy counts its author's reach as high."
+    UNSURE = 2, "The classifier is not sure of a label that decided."
+    VIP = 4, "The brand's policy counts its author among those who matter most."
+    HISTORY = 8, "It is older than what its source took as work at first: nothing is promised."
 
 
 class Role(StrEnum):
@@ -121,6 +156,8 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is False. `addressed` says that the post speaks to the brand: it names the brand's account
     or answers it. `address` is what the platform's responder needs to answer, as flat strings.
 
+    `own` says that the brand's own account wrote it: an answer given outside Earshot, say.
+
     `published_at` is what the post says of itself; on some platforms its author sets it freely.
     `received_at` is when the platform took the post in, by its own clock (None: `published_at`
     is the platform's time already). `edited_at` is when it took this edit in, where it says so.
@@ -147,12 +184,15 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     can_reply: bool = True
     reply_bar: str = ""
     addressed: bool = False
+    own: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
     received_at: datetime | None = None
     edited_at: datetime | None = None
     history: bool = False
 
     def __post_init__(self) -> None:
+        if self.address.get(OWN_KEY) == "1":
+            msgspec.structs.force_setattr(self, "own", True)  # noqa: FBT003 -- an attribute's value
         aware(self.published_at, "published_at")
         aware(self.collected_at, "collected_at")
         if self.received_at is not None:

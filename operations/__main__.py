@@ -1,4 +1,4 @@
-"""`python -m earshot`."""
+"""`python -m operations`: the command `earshot`."""
 
 from operations.cli import main
 

@@ -16,6 +16,7 @@ from earshot.database import db
 from earshot.database.db import Sessions
 from earshot.domain import ItemState
 from earshot.items import holding, lifecycle
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, Forbidden, Stale
 from earshot.log import dead_letters
 from earshot.log.contract import Log
@@ -160,7 +161,7 @@ def _to_triage(policy: Policy, escalate: Escalate, now: datetime) -> Change:
         actor=claims.ACTOR,
         at=now,
         to=ItemState.NEW,
-        kind="item.escalated",
+        kind=EventKind.ITEM_ESCALATED,
         why={"reason": escalate.reason, "policy": policy.version},
         # Offered afresh once a listener has sent it on.
         columns={"state_reason": escalate.reason, "offers": 0, "excluded": []},

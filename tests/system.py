@@ -35,7 +35,7 @@ class System:
         )
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "earshot", *words]
+        return [sys.executable, "-m", "operations", *words]
 
     def start(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

@@ -200,7 +200,7 @@ def test_recorded_posts_reach_triage_and_an_answer_from_the_browser_stands_once_
         item = row.get_attribute("data-id")
         text = f"Thank you for writing. We answer on {platform}, number {item}."
         page.goto(f"{installation.url}/queue/{item}")
-        page.get_by_role("button", name="Take it").click()
+        page.get_by_role("button", name="Take this item").click()
         page.fill("#reply", text)
         page.locator("#send").click()
         expect(page).to_have_url(re.compile("sent="))

@@ -27,7 +27,8 @@ from collectors.platforms.x.source import XSource
 from earshot.brand import Brand, TopicText
 from earshot.database import db
 from earshot.database.db import Sessions
-from earshot.database.tables import FLAG_HISTORY, EventRow, ItemRow, MentionRow, Table, VolumeRow
+from earshot.database.tables import EventRow, ItemRow, MentionRow, Table, VolumeRow
+from earshot.domain import ItemFlag
 from earshot.log.memory import MemoryLog
 from earshot.log.topics import CLASSIFIED, MENTIONS
 from earshot.runtime.metrics import Metrics
@@ -155,7 +156,7 @@ def test_things_of_250_days_ago_on_reddit_are_history_and_never_go_before_three_
     for item in past:
         assert (item.state, item.state_reason) == ("new", OLD)
         assert (item.due_at, item.target, item.target_s) == (None, "", 0)
-        assert item.flags & FLAG_HISTORY
+        assert item.flags & ItemFlag.HISTORY
     assert sweep.tick(line.sessions, {"acme": POLICY}, now()).offered == 3
     with line.sessions() as session:
         assert {one.item_id for one in current(session)} == {item.id for item in fresh}
@@ -171,7 +172,7 @@ def test_a_post_of_today_that_dates_itself_ten_years_back_is_of_today(line: Line
     assert begun <= item.clock_started_at <= now()
     assert item.due_at is not None
     assert item.due_at > begun
-    assert (item.state, item.flags & FLAG_HISTORY) == ("queued", 0)
+    assert (item.state, item.flags & ItemFlag.HISTORY) == ("queued", 0)
     with line.sessions() as session:
         mention = session.scalars(select(MentionRow)).one()
         assert mention.received_at == item.clock_started_at

@@ -14,9 +14,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from collectors.delivery.outbox import ACTOR, Claim, settle
-from earshot.database.tables import FLAG_HISTORY, ItemRow, MentionRow, PersonRow, ReplyRow
-from earshot.domain import ItemState, ReplyState
+from earshot.database.tables import ItemRow, MentionRow, PersonRow, ReplyRow
+from earshot.domain import ItemFlag, ItemState, ReplyState
 from earshot.items import lifecycle, rollups
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change
 
 _RACES = 3
@@ -70,7 +71,7 @@ def confirmed(
             started_at=item.clock_started_at,
             due_at=item.due_at,
             stopped_at=min(seen_at, now),
-            history=bool(item.flags & FLAG_HISTORY),
+            history=bool(item.flags & ItemFlag.HISTORY),
             person_id=reply.person_id,
         ),
     )
@@ -143,4 +144,4 @@ def _move_item(
     except lifecycle.Forbidden as error:
         # closed by hand while the answer was on its way: the reply's own event tells the story
         event = {"item_id": held.item_id, "subject": str(held.id), "why": {"reason": str(error)}}
-        lifecycle.record(session, held.brand, now, ACTOR, "item.kept", [event])
+        lifecycle.record(session, held.brand, now, ACTOR, EventKind.ITEM_KEPT, [event])

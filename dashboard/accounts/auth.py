@@ -92,7 +92,7 @@ def _wrong_token(_error: CSRFError) -> Answer:
     """A form of another sign-in than the present one, or of none."""
     if request.endpoint == "auth.sign_in":
         email = people.normal_email(request.form.get("email", ""))[:254]
-        return _refuse(email, _("This page was open for too long. Sign in again."), 400)
+        return _refuse(email, _("This page was open for too long. Please sign in again."), 400)
     _load_viewer(passive=True)
     had_cookie = cookie_name() in request.cookies
     return signed_out.wrong_token(signed_in(), by_script=wants_fragment(), had_cookie=had_cookie)
@@ -119,7 +119,7 @@ def _load_viewer(*, passive: bool) -> None:
 def login() -> Answer:
     if signed_in() is not None:
         return redirect(_next() or url_for("home.home"))
-    said = _("Your sign-in has ended. Sign in to go on.") if "ended" in request.args else ""
+    said = _("You have been signed out. Sign in to continue.") if "ended" in request.args else ""
     return render_template("login.html", email="", error="", next=_next(), said=said)
 
 
@@ -131,7 +131,7 @@ def sign_in() -> Answer:
     address = request.remote_addr or ""
     pause = throttle().attempt(address, email, now)
     if pause:
-        desk().metrics.add("sign_ins", of="throttled")
+        desk().metrics.add("sign_ins", outcome="throttled")
         return _refuse(email, too_many(pause), 429)
     with desk().readers.begin() as reading:
         person = reading.execute(
@@ -141,10 +141,10 @@ def sign_in() -> Answer:
         ).first()
     right = verify(request.form.get("password", ""), person.password_hash if person else "")
     if person is None or not right:
-        desk().metrics.add("sign_ins", of="wrong")
-        return _refuse(email, _("E-mail or password is wrong."), 422)
+        desk().metrics.add("sign_ins", outcome="wrong")
+        return _refuse(email, _("Wrong e-mail or password."), 422)
     throttle().succeeded(address, email)
-    desk().metrics.add("sign_ins", of="right")
+    desk().metrics.add("sign_ins", outcome="right")
     return _enter(person.id, now)
 
 
@@ -171,7 +171,7 @@ def follow_link(token: str) -> Answer:
     with desk().sessions.begin() as writing:
         person_id = people.use_sign_in_link(writing, token, now)
     if person_id is None:
-        message = _("This link was used already or is over. Ask for a new one, or sign in.")
+        message = _("This link has expired or was already used. Ask for a new one, or sign in.")
         return render_template("signin_link.html", token=token, error=message), 410
     return _enter(person_id, now)
 
@@ -185,7 +185,7 @@ def _enter(person_id: int, now: datetime) -> Answer:
         agent = request.headers.get("User-Agent", "")
         token = browser_sessions.begin(writing, person_id, agent, now)
     if token is None:
-        message = _("You belong to no brand yet. Ask an admin to add you.")
+        message = _("You don't belong to a brand yet. Ask an admin to add you.")
         return _refuse("", message, 403)
     session.clear()
     answer = redirect(_next() or url_for("home.home"))
@@ -227,5 +227,5 @@ def switch_brand() -> Answer:
         abort(403)
     with desk().sessions.begin() as writing:
         browser_sessions.switch_brand(writing, request.cookies[cookie_name()], brand)
-    flash(_("You look at %(brand)s now.", brand=brand))
+    flash(_("Switched to %(brand)s.", brand=brand))
     return redirect(url_for("home.home"))

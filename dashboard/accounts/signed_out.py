@@ -82,12 +82,12 @@ def _back(kept: unsent.Kept | None) -> str:
 def _nothing_done(kept: unsent.Kept | None, who: Viewer | None = None) -> str:
     """What became of the form, to nobody or to another than its writer."""
     if kept is not None and who is not None:
-        return _("Nothing was sent. The text is kept as a draft for the person who wrote it.")
+        return _("Nothing was sent. The text was saved as a draft for the person who wrote it.")
     if kept is not None:
         return _(
-            "Your sign-in had ended. Nothing was sent. "
-            "Your text is kept as a draft: it is in the composer when you have signed in."
+            "You had been signed out. Nothing was sent. "
+            "Your text was saved as a draft: you will find it when you sign in."
         )
     if request.endpoint == "replies.send":
-        return _("Your sign-in had ended. Nothing was sent.")
-    return _("Your sign-in had ended. Nothing was changed: sign in, then do it again.")
+        return _("You had been signed out. Nothing was sent.")
+    return _("You had been signed out. Nothing was changed: sign in and try again.")

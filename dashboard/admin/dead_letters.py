@@ -36,12 +36,13 @@ def letters() -> str:
 @needs(Permission.SEE_DEAD)
 def letter(letter_id: int) -> str:
     found = _find(letter_id)
+    headers = dead_letters.original_headers(found.headers)
     return render_template(
         "dead_letter.html",
         letter=found,
         key=readable(found.key, 200),
         value=readable(found.value),
-        headers={name: readable(str(value).encode(), 400) for name, value in found.headers.items()},
+        headers={name: readable(value.encode(), 400) for name, value in headers.items()},
         may_settle=viewer().can(Permission.SETTLE_DEAD),
     )
 
@@ -59,7 +60,7 @@ def retry() -> Response:
         done = dead_letters.want_retry(
             writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
         )
-    flash(ngettext("%(num)d letter goes back.", "%(num)d letters go back.", done))
+    flash(ngettext("Retrying %(num)d dead letter.", "Retrying %(num)d dead letters.", done))
     return redirect(url_for("dead.letters"))
 
 
@@ -70,7 +71,7 @@ def drop() -> Response:
         done = dead_letters.drop(
             writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
         )
-    flash(ngettext("%(num)d letter dropped.", "%(num)d letters dropped.", done))
+    flash(ngettext("%(num)d dead letter dropped.", "%(num)d dead letters dropped.", done))
     return redirect(url_for("dead.letters"))
 
 
@@ -78,5 +79,5 @@ def _chosen() -> list[int]:
     """The ids that a form names, as many as one page can hold. None chosen is an answer too."""
     chosen = request.form.getlist("id", type=int)[:SIZE]
     if not chosen:
-        flash(_("Choose at least one letter."), "wrong")
+        flash(_("Select at least one dead letter."), "wrong")
     return chosen

@@ -16,6 +16,7 @@ from dashboard.frame.app_context import desk, viewer
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from earshot.database.tables import EventRow, SourceHealthRow
+from earshot.items.events import EventKind
 
 pages = Blueprint("health", __name__)
 
@@ -29,10 +30,10 @@ _SEARCHED = 200_000
 """How many events back gaps are looked for: the table has no index on their kind."""
 
 STATES: Mapping[str, str] = {
-    "ok": lazy("delivers"),
-    "delayed": lazy("delayed"),
-    "failing": lazy("fails"),
-    "stopped": lazy("stopped"),
+    "ok": lazy("Working"),
+    "delayed": lazy("Delayed"),
+    "failing": lazy("Failing"),
+    "stopped": lazy("Stopped"),
 }
 
 Lag = Callable[[], Mapping[str, int]]
@@ -115,7 +116,7 @@ def gaps(session: Session, brand: str) -> list[GapLine]:
         .where(
             EventRow.seq > newest - _SEARCHED,
             EventRow.brand == brand,
-            EventRow.kind == "source.gap",
+            EventRow.kind == EventKind.SOURCE_GAP,
         )
         .order_by(EventRow.seq.desc())
         .limit(GAPS)

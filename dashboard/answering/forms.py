@@ -53,7 +53,7 @@ def send(item_id: int) -> Page:
                 writing, who, written, now=now, undo_s=desk().web.undo_send_s
             )
     except (Stale, Forbidden):
-        notice = _("The item changed meanwhile: read the thread again. Your text is kept.")
+        notice = _("The item has changed. Read the thread again. Your text is saved.")
         return show(item_id, status=409, notice=notice, text=text)
     return _answer(item_id, outcome, text, now)
 
@@ -80,7 +80,7 @@ def _other_reply(other: AlreadyPending, now: datetime) -> str:
         name = audit.names_of(reading, [other.person_id]).get(other.person_id, _("Someone"))
     ago = ago_words(now - other.created_at)
     return _(
-        "%(name)s answered %(ago)s: “%(text)s” Your text is kept.",
+        "%(name)s answered %(ago)s: “%(text)s” Your text is saved.",
         name=name,
         ago=ago,
         text=other.text[:500],
@@ -92,11 +92,13 @@ def _refusal(reason: str, detail: str) -> str:
         case "empty":
             return _("Write a reply first.")
         case "long":
-            return _("The reply is too long for the platform: %(n)s. Your text is kept.", n=detail)
+            return _(
+                "The reply is too long for the platform: %(n)s. Your text is still here.", n=detail
+            )
         case "barred":
             return _("The platform does not allow a reply: %(why)s", why=detail)
         case _:
-            return _("You don't hold this item; take it first. Your text is kept.")
+            return _("This item is not assigned to you. Take it first. Your text is saved.")
 
 
 Act = Callable[[Session, Viewer, int, datetime], int]
@@ -108,7 +110,7 @@ def _on_reply(reply_id: int, act: Act, said: str) -> Page:
             item_id = act(writing, viewer(), reply_id, desk().clock())
     except (Stale, Forbidden):
         item = request.form.get("item", type=column_number)
-        flash(_("Too late: the reply is no longer in that state."), "wrong")
+        flash(_("Too late: the reply has changed since."), "wrong")
         return conflict(item) if item else (redirect(url_for("queue.queue")))
     flash(said)
     return redirect(url_for("queue.item", item_id=item_id))
@@ -117,7 +119,7 @@ def _on_reply(reply_id: int, act: Act, said: str) -> Page:
 @pages.post("/replies/<int:reply_id>/withdraw")
 @needs(Permission.ANSWER)
 def withdraw(reply_id: int) -> Page:
-    return _on_reply(reply_id, reply_changes.withdraw, _("Withdrawn: your text is a draft again."))
+    return _on_reply(reply_id, reply_changes.withdraw, _("Not sent. Your text is a draft again."))
 
 
 @pages.post("/replies/<int:reply_id>/edit")

@@ -80,7 +80,9 @@ def show(
         states = queries.reply_states(reading, who, listed)
         closed = queue_undo.last_closed(reading, who, now)
         if found is not None and found.draft and "unsent" in request.args:
-            notice = notice or _("Nothing was sent: your sign-in had ended. Your text is below.")
+            notice = notice or _(
+                "Nothing was sent, because you had been signed out. Your text is below."
+            )
         team_waits = backlog_counts.open_items(reading, who.brand, (ItemState.QUEUED,))
     page = render_template(
         "queue.html",
@@ -172,7 +174,7 @@ def take_next() -> Page:
     with desk().sessions.begin() as writing:
         taken = queries.take_next(writing, viewer(), desk().clock())
     if taken is None:
-        flash(_("Nothing waits for your teams."))
+        flash(_("Nothing is waiting for your teams."))
         return redirect(url_for("queue.queue"))
     return redirect(url_for("queue.item", item_id=taken))
 
@@ -219,7 +221,7 @@ def release(item_id: int) -> Page:
             )
     except (Stale, Forbidden):
         return conflict(item_id)
-    flash(_("Given back; the item keeps its age."))
+    flash(_("Returned to the queue. The item keeps its place."))
     return redirect(url_for("queue.queue"))
 
 
@@ -260,12 +262,13 @@ def undo(item_id: int) -> Page:
             queue_undo.take_back(writing, viewer(), item_id, expect, desk().clock())
     except queue_undo.TooLate:
         flash(
-            _("Not undone: that is possible for five minutes only. Take the item again."), "wrong"
+            _("Too late: you can undo this for five minutes only. Take the item again instead."),
+            "wrong",
         )
         return redirect(_to(item_id))
     except (Stale, Forbidden):
         return conflict(item_id)
-    flash(_("Undone: the item is yours again."))
+    flash(_("Undone. The item is assigned to you again."))
     return redirect(_to(item_id))
 
 

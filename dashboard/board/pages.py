@@ -234,3 +234,4 @@ def _date(day: date) -> str:
 pages.add_app_template_filter(durations.span, "span")
 pages.add_app_template_filter(durations.age_words, "age_words")
 pages.add_app_template_filter(durations.exact_share, "exact_share")
+pages.add_app_template_filter(durations.period, "period")

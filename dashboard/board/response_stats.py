@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from earshot.database.tables import FLAG_HISTORY, SLOT_S, BacklogRow, ClockRow, ResponseRow
+from earshot.database.tables import SLOT_S, BacklogRow, ClockRow, ResponseRow
+from earshot.domain import ItemFlag
 from earshot.items.histogram import bucket, merge, quantile_with_waiting, representative
 from earshot.items.lifecycle import OPEN, slot_of
 
@@ -129,7 +130,7 @@ def backlog(session: Session, brand: str) -> Backlog:
         .where(
             BacklogRow.brand == brand,
             BacklogRow.state.in_(sorted(OPEN)),
-            BacklogRow.flags.op("&")(FLAG_HISTORY) == 0,
+            BacklogRow.flags.op("&")(ItemFlag.HISTORY) == 0,
         )
         .group_by(BacklogRow.team, BacklogRow.slot)
     )

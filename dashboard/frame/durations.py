@@ -1,7 +1,10 @@
-"""Durations in words, as a manager reads them."""
+"""Durations and periods in words, as a manager reads them."""
 
 from __future__ import annotations
 
+from datetime import date
+
+from babel.dates import format_interval, format_skeleton
 from babel.numbers import format_percent
 
 from dashboard.board.response_stats import AgeBar
@@ -35,3 +38,19 @@ def age_words(bar: AgeBar) -> str:
 def exact_share(value: float) -> str:
     """A share of one in per cent with one decimal, as the reader writes numbers."""
     return format_percent(value, "0.0 %", locale=viewer().locale)
+
+
+def period(first: str, last: str) -> str:
+    """The days from `first` to `last`, two ISO dates, as the reader writes them.
+
+    Either may be empty: the period then has no bound on that side.
+    """
+    locale = viewer().locale
+    if first and last and first != last:
+        days = date.fromisoformat(first), date.fromisoformat(last)
+        return format_interval(*days, "MMMd", locale=locale)
+    day = first or last
+    shown = format_skeleton("MMMd", date.fromisoformat(day), locale=locale) if day else ""
+    if first == last:
+        return shown
+    return _("from %(day)s", day=shown) if first else _("until %(day)s", day=shown)

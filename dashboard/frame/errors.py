@@ -14,24 +14,24 @@ from dashboard.frame.i18n import lazy
 log = logging.getLogger(__name__)
 
 TITLES = {
-    400: lazy("This request can't be used"),
-    403: lazy("You may not see this"),
-    404: lazy("There is nothing here"),
-    405: lazy("This can't be done here"),
-    409: lazy("Somebody else was faster"),
-    413: lazy("That is too much at once"),
+    400: lazy("Bad request"),
+    403: lazy("You don't have access to this page"),
+    404: lazy("Page not found"),
+    405: lazy("Not allowed here"),
+    409: lazy("Somebody else changed this first"),
+    413: lazy("Request too large"),
     429: lazy("Too many requests"),
-    500: lazy("Something broke on our side"),
-    503: lazy("Too much at once"),
+    500: lazy("Something went wrong"),
+    503: lazy("Too busy right now"),
 }
 ADVICE = {
-    400: lazy("Go back, reload the page and try again; the form may have been open for long."),
-    403: lazy("Ask an admin for the role that this page needs, or switch to another brand."),
-    404: lazy("The address may be wrong, or it belongs to another brand."),
-    409: lazy("Go back and reload to see what changed; nothing of yours was applied."),
-    429: lazy("Wait a little, then try again."),
-    503: lazy("Many people sign in at this moment. Try again in a few seconds."),
-    500: lazy("Try again. If it stays, tell an admin the request id below."),
+    400: lazy("Go back, reload the page and try again. The form may have been open for too long."),
+    403: lazy("Ask an admin for access, or switch to another brand."),
+    404: lazy("The address may be wrong, or the page may belong to another brand."),
+    409: lazy("Go back and reload to see what changed. Your change was not saved."),
+    429: lazy("Wait a moment, then try again."),
+    503: lazy("Many people are signing in right now. Try again in a few seconds."),
+    500: lazy("Try again. If it happens again, give an admin the request ID below."),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from babel.dates import format_datetime, format_time
 from babel.numbers import format_decimal, format_percent
@@ -23,7 +23,6 @@ RELATIVE = timedelta(hours=24)
 
 STATES: Mapping[str, str] = {
     ItemState.NEW: lazy("New"),
-    ItemState.TRIAGED: lazy("Triaged"),
     ItemState.QUEUED: lazy("Queued"),
     ItemState.ASSIGNED: lazy("Assigned"),
     ItemState.ANSWERING: lazy("Being answered"),
@@ -36,13 +35,12 @@ STATES: Mapping[str, str] = {
     ItemState.EXPIRED: lazy("Expired"),
 }
 REPLY_STATES: Mapping[str, str] = {
-    ReplyState.DRAFT: lazy("draft"),
     ReplyState.AWAITING_APPROVAL: lazy("awaiting approval"),
     ReplyState.QUEUED: lazy("queued"),
     ReplyState.SENDING: lazy("sending"),
-    ReplyState.SENT: lazy("sent, being confirmed"),
+    ReplyState.SENT: lazy("sent, waiting for confirmation"),
     ReplyState.CONFIRMED: lazy("confirmed"),
-    ReplyState.UNKNOWN: lazy("unknown: we're reading the thread back"),
+    ReplyState.UNKNOWN: lazy("not sure it arrived: checking the thread"),
     ReplyState.FAILED: lazy("failed"),
     ReplyState.WITHDRAWN: lazy("withdrawn"),
     ReplyState.DELETED: lazy("deleted"),
@@ -63,6 +61,11 @@ BADGES: Mapping[str, str] = {
     deadlines.Level.RISK: lazy("At risk %(left)s"),
     deadlines.Level.LATER: lazy("Due in %(left)s"),
 }
+FAR_BADGES: Mapping[str, str] = {
+    deadlines.Level.RISK: lazy("At risk, due %(at)s"),
+    deadlines.Level.LATER: lazy("Due %(at)s"),
+}
+"""For deadlines a day or more away."""
 
 
 def set_up(app: Flask) -> None:
@@ -118,30 +121,33 @@ def script_words() -> dict[str, str]:
         "overdue": _("Overdue %(left)s"),
         "risk": _("At risk %(left)s"),
         "later": _("Due in %(left)s"),
+        "risk_far": _("At risk, due %(at)s"),
+        "later_far": _("Due %(at)s"),
+        "select_all": _("Select all %(n)s"),
         "conn_connecting": _("Connecting"),
         "conn_live": _("Live"),
         "conn_reconnecting": _("Reconnecting"),
         "conn_polling": _("Every 10 s"),
         "conn_signed_out": _("Signed out"),
-        "signed_out": _("Your sign-in has ended. Nothing was sent or changed."),
+        "signed_out": _("You have been signed out. Nothing was sent or changed."),
         "sign_in": _("Sign in"),
-        "goes_out": _("goes out in %(seconds)s s"),
-        "going_out": _("going out now"),
+        "goes_out": _("Sending your reply in %(seconds)s s"),
+        "going_out": _("Sending your reply …"),
         "saved": _("Draft saved"),
-        "not_saved": _("Draft not saved; it is kept in this browser"),
+        "not_saved": _("Draft not saved to the server; this browser has a copy"),
         "undo": _("Undo"),
         "retry": _("Retry"),
         "dismiss": _("Dismiss"),
         "undone": _("Undone."),
         "failed": _("Could not save. Nothing was changed."),
-        "new": _("%(n)s new, press ."),
+        "new": _("%(n)s new: press . to show"),
         "assign": _("%(n)s assigned"),
         "done": _("%(n)s done"),
         "snooze": _("%(n)s snoozed"),
-        "not_us": _("%(n)s marked as not us"),
+        "not_us": _("%(n)s marked as not relevant"),
         "selected": _("%(n)s selected"),
-        "became_overdue": _("An item of yours is overdue."),
-        "confirm_many": _("This changes %(n)s items at once. Go on?"),
+        "became_overdue": _("One of your items is overdue."),
+        "confirm_many": _("This changes %(n)s items at once. Continue?"),
         "nothing_to_undo": _("Nothing to undo."),
     }
 
@@ -207,6 +213,22 @@ def sla(due_at: datetime | None, target_s: int) -> Markup:
     found = deadlines.badge(due_at, target_s, desk().clock())
     if found is None:
         return Markup("")
-    return Markup('<span class="sla {}" data-due="{}" data-risk="{}">{}</span>').format(
-        found.level, found.due, found.risk_s, _(BADGES[found.level], left=found.left)
+    at = _due_words(found.due)
+    words = FAR_BADGES.get(found.level) if found.far else None
+    return Markup(
+        '<span class="sla {}" data-due="{}" data-risk="{}" data-at="{}">{}</span>'
+    ).format(
+        found.level,
+        found.due,
+        found.risk_s,
+        at,
+        _(words, at=at) if words else _(BADGES[found.level], left=found.left),
     )
+
+
+def _due_words(due: int) -> str:
+    """A deadline, in seconds since 1970, as weekday or date with the time, in the reader's zone."""
+    who = signed_in()
+    pattern = deadlines.time_pattern(due - desk().clock().timestamp())
+    at = datetime.fromtimestamp(due, UTC)
+    return format_datetime(at, pattern, tzinfo=who.timezone if who else None, locale=_place()[0])

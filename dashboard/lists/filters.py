@@ -60,7 +60,7 @@ def parse(text: str) -> Filter:
     sides = {"": _Side(), "-": _Side()}
     problems: list[str] = []
     if len(text) > LIMIT:
-        problems.append(_("A filter has at most %(n)d characters; shorten it.", n=LIMIT))
+        problems.append(_("A filter can have at most %(n)d characters. Shorten it.", n=LIMIT))
     for minus, name, quoted, bare in _TOKEN.findall(text[:LIMIT]):
         value = quoted or bare
         if name:
@@ -69,7 +69,7 @@ def parse(text: str) -> Filter:
         elif value:
             sides[minus].words.append(value)
     if sum(len(side.words) for side in sides.values()) > MOST_WORDS:
-        problems.append(_("A filter has at most %(n)d words; take some away.", n=MOST_WORDS))
+        problems.append(_("A filter can have at most %(n)d words. Remove some.", n=MOST_WORDS))
     return Filter(wanted=sides[""].terms(), unwanted=sides["-"].terms(), problems=tuple(problems))
 
 
@@ -85,8 +85,8 @@ class _Side:
         """Take a field's value, both in lower case; the problem with it, if there is one."""
         if name != "is" and name not in self._fields:
             return _(
-                "“%(name)s:” is not a field of the filter. The fields are %(known)s. "
-                "To look for the words, put them into quotes.",
+                "There is no filter “%(name)s:”. The filters are %(known)s. "
+                "To search for the text itself, put it in quotes.",
                 name=written[:_SHOWN],
                 known=", ".join((*FIELDS, "is")),
             )
@@ -104,14 +104,14 @@ class _Side:
             self._signs.add(value)
             return ""
         known = ", ".join(IS)
-        return _("is: knows %(known)s; not %(value)s.", known=known, value=value[:_SHOWN])
+        return _("“is:” takes %(known)s, not %(value)s.", known=known, value=value[:_SHOWN])
 
     def _sentiment(self, value: str) -> str:
         """Sentiments may be shortened."""
         found = [str(sentiment) for sentiment in Sentiment if sentiment.startswith(value)]
         if len(found) != 1:
             return _(
-                "sentiment: is negative, neutral or positive, not %(value)s.",
+                "“sentiment:” takes negative, neutral or positive, not %(value)s.",
                 value=value[:_SHOWN],
             )
         self._fields["sentiment"] += found

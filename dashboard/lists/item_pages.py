@@ -20,18 +20,18 @@ from dashboard.frame.deadlines import Level
 from dashboard.lists import due
 from dashboard.lists.filters import Filter, Terms
 from earshot.database.db import lowered
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP, ItemRow
-from earshot.domain import ItemState
+from earshot.database.tables import ItemRow
+from earshot.domain import ItemFlag, ItemState
 
 SCAN = 5_000
 SIZE = 50
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FLAGS = {
-    "unsure": FLAG_UNSURE,
-    "high-reach": FLAG_HIGH_REACH,
-    "vip": FLAG_VIP,
-    "history": FLAG_HISTORY,
+    "unsure": ItemFlag.UNSURE,
+    "high-reach": ItemFlag.HIGH_REACH,
+    "vip": ItemFlag.VIP,
+    "history": ItemFlag.HISTORY,
 }
 
 

@@ -24,18 +24,17 @@ from dataclasses import dataclass, fields
 from datetime import date
 
 from dashboard.frame.deadlines import Level
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_HISTORY, FLAG_UNSURE, FLAG_VIP
-from earshot.domain import ItemState
+from earshot.domain import ItemFlag, ItemState
 from earshot.items.lifecycle import OPEN
 
 FLAGS = {
-    "high-reach": FLAG_HIGH_REACH,
-    "unsure": FLAG_UNSURE,
-    "vip": FLAG_VIP,
-    "history": FLAG_HISTORY,
+    "high-reach": ItemFlag.HIGH_REACH,
+    "unsure": ItemFlag.UNSURE,
+    "vip": ItemFlag.VIP,
+    "history": ItemFlag.HISTORY,
 }
 PROMISED = "promised"
-WITHOUT = {PROMISED: FLAG_HISTORY}
+WITHOUT = {PROMISED: ItemFlag.HISTORY}
 """Marks that ask for the absence of a flag."""
 DUE = (Level.OVERDUE, Level.RISK)
 METRICS = ("first", "next", "resolution")

@@ -22,8 +22,8 @@ from dashboard.accounts.permissions import Permission, needs
 from dashboard.frame.app_context import desk, viewer
 from dashboard.live.broadcast import Full, Hub, Subscription, shutdown
 from dashboard.live.event_cursor import Position, parse
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP, BacklogRow
-from earshot.domain import ItemState
+from earshot.database.tables import BacklogRow
+from earshot.domain import ItemFlag, ItemState
 
 __all__ = ["hub", "pages", "shutdown"]
 
@@ -170,7 +170,7 @@ def counts(session: Session, brand: str) -> dict[str, int]:
         if state == ItemState.NEW:
             total["triage"] += n
             total["negative"] += n if sentiment == "negative" else 0
-            total["reach"] += n if flags & FLAG_HIGH_REACH else 0
-            total["unsure"] += n if flags & FLAG_UNSURE else 0
-            total["vip"] += n if flags & FLAG_VIP else 0
+            total["reach"] += n if flags & ItemFlag.HIGH_REACH else 0
+            total["unsure"] += n if flags & ItemFlag.UNSURE else 0
+            total["vip"] += n if flags & ItemFlag.VIP else 0
     return total

@@ -9,10 +9,11 @@ const answered = performance.getEntriesByType("navigation")[0]?.responseStart ??
 const ahead = served ? served - (performance.timeOrigin + answered) : 0;
 const HEARTBEAT_MS = 30_000;
 const EXACT_BELOW_S = 600;
+const DAY_S = 86_400;
 
 const now = () => (Date.now() + ahead) / 1000;
 
-/** The size of a span, in the server's words: 4:12, 12 min, 2 h 05, 3 d 4 h. */
+/** The size of a span, in the same words as the server: 4:12, 12 min, 2 h 05, 3 d 4 h. */
 export function duration(seconds) {
   const whole = Math.floor(Math.abs(seconds));
   const two = (n) => String(n).padStart(2, "0");
@@ -33,13 +34,14 @@ function tick() {
   if (document.hidden) return;
   for (const badge of document.querySelectorAll(".sla[data-due]")) {
     const left = Number(badge.dataset.due) - now();
-    const stands = level(left, Number(badge.dataset.risk));
-    const text = sentence(stands, { left: duration(left) });
+    const state = level(left, Number(badge.dataset.risk));
+    const far = left >= DAY_S ? "_far" : "";
+    const text = sentence(state + far, { left: duration(left), at: badge.dataset.at });
     if (badge.textContent !== text) badge.textContent = text;
-    if (!badge.classList.contains(stands)) {
+    if (!badge.classList.contains(state)) {
       badge.classList.remove("overdue", "risk", "later");
-      badge.classList.add(stands);
-      regroup(badge, stands);
+      badge.classList.add(state);
+      regroup(badge, state);
     }
   }
   for (const span of document.querySelectorAll("[data-goes-out]")) {
@@ -52,11 +54,11 @@ function tick() {
   }
 }
 
-// An own item that crosses a line is told once, and its list puts it into its new group.
-function regroup(badge, stands) {
+// An item of yours that crosses a line is announced once, and its list moves it to its new group.
+function regroup(badge, state) {
   const list = badge.closest("#list[data-refresh]");
   if (!list) return;
-  if (stands === "overdue") say(sentence("became_overdue"), { urgent: true });
+  if (state === "overdue") say(sentence("became_overdue"), { urgent: true });
   document.dispatchEvent(new CustomEvent("earshot:regroup"));
 }
 

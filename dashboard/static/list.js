@@ -81,6 +81,7 @@ function showBulk() {
   const n = picked().length;
   bar.hidden = !n;
   document.getElementById("bulk-n").textContent = sentence("selected", { n });
+  document.getElementById("bulk-all").textContent = sentence("select_all", { n: rows().length });
 }
 
 // ------------------------------------------------------------------ verdicts
@@ -161,7 +162,7 @@ function comeBack(targets) {
   settle();
 }
 
-// Somebody else was faster with this item: say who, and show the row as it stands, if it does.
+// Somebody else changed this first with this item: say who, and show the row as it stands, if it does.
 async function overtaken(id, words) {
   toast(words, { failed: true });
   const row = byId(id);

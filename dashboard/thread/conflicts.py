@@ -14,6 +14,6 @@ def who_did_what(session: Session, item_id: int) -> str:
     """Who changed the item last, and how, as in `Tom assigned it to Bob, 2 min ago`."""
     entry = audit.last_entry(session, viewer().brand, item_id)
     if entry is None:
-        return _("This item is not there any more.")
+        return _("This item no longer exists.")
     ago = ago_words(desk().clock() - entry.at)
     return _("%(who)s %(what)s, %(ago)s.", who=entry.who, what=entry.what, ago=ago)

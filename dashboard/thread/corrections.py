@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.frame.app_context import Viewer
-from earshot.database.tables import FLAG_UNSURE, ItemRow, MentionRow
+from earshot.database.tables import ItemRow, MentionRow
+from earshot.domain import ItemFlag
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change
-
-KIND = "label.corrected"
 
 
 def correct(
@@ -48,13 +48,13 @@ def correct(
             brand=who.brand,
             actor=who.actor,
             at=now,
-            kind=KIND,
+            kind=EventKind.LABEL_CORRECTED,
             why={"mention": mention_id, "model": model or ""},
             columns={
                 "topic": topic,
                 "topic_confidence": 1.0,
                 "sentiment": sentiment,
-                "flags": (item.flags if item else 0) & ~FLAG_UNSURE,
+                "flags": (item.flags if item else 0) & ~ItemFlag.UNSURE,
             },
             expect=expect,
         ),

@@ -6,27 +6,41 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dashboard.frame.i18n import gettext as _
-from dashboard.frame.i18n import ngettext
+from dashboard.frame.i18n import lazy, ngettext
+from dashboard.thread.audit import actor_name
+
+_NOT_CHOSEN: Mapping[str, str] = {
+    "has work to do": lazy("%(name)s was busy."),
+    "gave it back": lazy("%(name)s returned it to the queue."),
+    "not in the team": lazy("%(name)s is not in the team."),
+    "does not speak the language": lazy("%(name)s does not speak the language."),
+    "off duty": lazy("%(name)s was off duty."),
+    "not seen lately": lazy("%(name)s was away."),
+    "silent after an offer": lazy("%(name)s did not accept an earlier offer."),
+    "poor fit": lazy("%(name)s was not a good fit."),
+}
+"""By the reason that the router stored."""
 
 SHOWN = 6
 """How many of those who were not considered are named."""
 
 
 def people_in(explain: Mapping[str, Any]) -> set[int]:
-    """The ids of everybody whom the explanation speaks of."""
+    """The ids of everybody the explanation names."""
     compared = [part["person"] for part in _parts(explain)]
     left_out = explain.get("not_considered") or {}
-    return {*compared, *(int(person) for person in left_out if str(person).isdigit())}
+    _role, _sep, chooser = str(explain.get("by", "")).partition(":")
+    people = (*left_out, chooser)
+    return {*compared, *(int(person) for person in people if str(person).isdigit())}
 
 
 def in_words(explain: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]:
     """The explanation as sentences; `names` has the people's names by id.
 
-    A decision of a person, or of a method that this version does not know, is told as it was
-    stored.
+    A decision of a method that this version does not know is shown as it was stored.
     """
     if explain.get("by"):
-        yield _("A person chose it, not a rule.")
+        yield _("Assigned by %(name)s, not by a rule.", name=actor_name(str(explain["by"]), names))
         return
     winner = explain.get("winner")
     if not isinstance(winner, Mapping):
@@ -35,9 +49,9 @@ def in_words(explain: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[s
         return
     teams = ", ".join(explain.get("teams") or ())
     if teams:
-        yield _("Free, and of a team that may answer this: %(teams)s.", teams=teams)
+        yield _("Free, and in a team that can answer this: %(teams)s.", teams=teams)
     if winner.get("starved"):
-        yield _("It had waited so long that it went before all that is not urgent.")
+        yield _("It had waited so long that it went ahead of everything that is not urgent.")
     if "fit" in winner:
         yield _(
             "Fit %(fit)s, weight %(weight)s, about %(minutes)s minutes of work.",
@@ -58,17 +72,17 @@ def _parts(explain: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _runner_up(winner: Mapping[str, Any], other: Any, names: Mapping[int, str]) -> Iterator[str]:
     if not isinstance(other, Mapping):
-        yield _("Nobody else could have taken it then.")
+        yield _("Nobody else could take it at that time.")
         return
     name = names.get(other.get("person", 0), _("someone"))
     best, second = winner.get("index"), other.get("index")
     if not best or second is None:
-        yield _("Next would have been %(name)s.", name=name)
+        yield _("Next choice: %(name)s.", name=name)
     elif second == best:
-        yield _("%(name)s would have done as well; a fair coin decided.", name=name)
+        yield _("%(name)s ranked equally; the choice was random.", name=name)
     else:
         yield _(
-            "Next would have been %(name)s, at %(share)s of the rank.",
+            "Next choice: %(name)s, with %(share)s of the score.",
             name=name,
             share=f"{second / best:.0%}",
         )
@@ -77,7 +91,7 @@ def _runner_up(winner: Mapping[str, Any], other: Any, names: Mapping[int, str]) 
 def _left_out(left_out: Mapping[str, str], names: Mapping[int, str]) -> Iterator[str]:
     for person, reason in list(left_out.items())[:SHOWN]:
         name = names.get(int(person), _("someone")) if person.isdigit() else person
-        yield _("Not %(name)s: %(reason)s.", name=name, reason=reason)
+        yield _(_NOT_CHOSEN.get(reason, "%(name)s: %(reason)s."), name=name, reason=reason)
     more = len(left_out) - SHOWN
     if more > 0:
-        yield ngettext("And %(num)d more.", "And %(num)d more.", more)
+        yield ngettext("And %(num)d other.", "And %(num)d others.", more)

@@ -55,5 +55,5 @@ def correct_labels(item_id: int) -> Response | str | tuple[str, int]:
     if wants_fragment():
         with desk().readers.begin() as reading:
             return render_template("_labels.html", pane=pane(reading, who, item_id) or _missing())
-    flash(_("Labels corrected. The next training learns from it."))
+    flash(_("Labels corrected. The model learns from this the next time it is trained."))
     return redirect(url_for("mention.permalink", item_id=item_id))

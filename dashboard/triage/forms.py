@@ -153,10 +153,10 @@ def _said(act: str, n: int) -> str:
         case "done":
             return ngettext("%(num)d done.", "%(num)d done.", n)
         case "not_us":
-            return ngettext("%(num)d marked as not us.", "%(num)d marked as not us.", n)
+            return ngettext("%(num)d marked as not relevant.", "%(num)d marked as not relevant.", n)
         case "snooze":
             return ngettext("%(num)d snoozed.", "%(num)d snoozed.", n)
         case "assign":
             return ngettext("%(num)d assigned.", "%(num)d assigned.", n)
         case _:
-            return ngettext("%(num)d verdict taken back.", "%(num)d verdicts taken back.", n)
+            return ngettext("%(num)d decision undone.", "%(num)d decisions undone.", n)

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.board import backlog_counts
 from dashboard.frame.i18n import lazy
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE
-from earshot.domain import ItemState, Sentiment
+from earshot.domain import ItemFlag, ItemState, Sentiment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +27,8 @@ class View:
 VIEWS = {
     "all": View(label=lazy("All new"), count="triage"),
     "negative": View(label=lazy("Negative"), count="negative", sentiment=Sentiment.NEGATIVE),
-    "reach": View(label=lazy("High reach"), count="reach", flag=FLAG_HIGH_REACH),
-    "unsure": View(label=lazy("Unsure"), count="unsure", flag=FLAG_UNSURE),
+    "reach": View(label=lazy("High reach"), count="reach", flag=ItemFlag.HIGH_REACH),
+    "unsure": View(label=lazy("Unsure"), count="unsure", flag=ItemFlag.UNSURE),
     "snoozed": View(label=lazy("Snoozed"), count="snoozed", state=ItemState.SNOOZED),
 }
 

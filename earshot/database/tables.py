@@ -379,12 +379,6 @@ class ItemRow(Table):
 SLOT_S = 300
 """The width of a backlog slot in seconds: open-by-age reads no item."""
 
-FLAG_HIGH_REACH = 1
-FLAG_UNSURE = 2
-FLAG_VIP = 4
-FLAG_HISTORY = 8
-"""Nothing is promised: it is older than its source's first connection takes as work."""
-
 
 class AssignmentRow(Table):
     """A reservation of an item for a responder, and how it ended. At most one is current."""

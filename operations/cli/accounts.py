@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from earshot import brand as brands_file
 from earshot.database.tables import PersonRow
 from earshot.domain import Role
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Stale, record
 from earshot.settings import Settings
 from operations.cli.administration import person, session_of
@@ -76,7 +77,7 @@ def add(
                 slots=wanted["slots"],
             )
             event = {"subject": str(known), "after": wanted}
-            record(session, brand, now, ACTOR, "person.added", [event])
+            record(session, brand, now, ACTOR, EventKind.PERSON_ADDED, [event])
             said = f"{email} has the roles {', '.join(place['roles'])} for {brand}"
     click.echo(said)
 

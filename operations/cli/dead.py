@@ -58,7 +58,8 @@ def show(settings: Settings, id: int, brand: str, as_json: bool) -> None:  # noq
             f"{id} is no dead letter of brand {brand!r}; see `earshot dead list`"
         )
     value = readable(letter.value)
-    headers = {name: readable(str(text).encode()).text for name, text in letter.headers.items()}
+    before = dead_letters.original_headers(letter.headers)
+    headers = {name: readable(text.encode()).text for name, text in before.items()}
     shown = _head(letter) | {
         "key": readable(letter.key).text,
         "headers": headers,
@@ -117,7 +118,8 @@ def _head(letter: DeadLetter) -> dict[str, Any]:
         "id": letter.id,
         "topic": letter.topic,
         "partition": letter.partition,
-        "offset": letter.offset,
+        "offset": letter.place.offset,
+        "place": str(letter.place),
         "brand": letter.brand,
         "source": letter.source,
         "mention_id": letter.mention_id,

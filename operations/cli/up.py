@@ -56,7 +56,7 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     config = context.parent.params.get("config") if context.parent else None
-    before = [sys.executable, "-m", "earshot", *(["--config", str(config)] if config else [])]
+    before = [sys.executable, "-m", "operations", *(["--config", str(config)] if config else [])]
     children = [_child(before, "collect", name) for name in names]
     children += [_member(before, "classify", number) for number in range(classifiers)]
     children += [_member(before, "route", number) for number in range(routers)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from earshot.database.tables import FLAG_HISTORY, FLAG_UNSURE
-from earshot.domain import ItemState
+from earshot.domain import ItemFlag, ItemState
 from router.intake import rows
 from router.intake.rows import STATE, Row
 from router.policy.policy import Do, Intake, Policy
@@ -19,7 +18,7 @@ def more_urgent(policy: Policy, intake: Intake, item: Row, asked: datetime) -> R
     clock = min(item["clock_started_at"], asked)
     name = item["target"] or "first"
     columns: Row = {}
-    wakes = bool(item["flags"] & ~intake.flags & FLAG_HISTORY)
+    wakes = bool(item["flags"] & ~intake.flags & ItemFlag.HISTORY)
     if wakes:
         columns = {"priority": intake.priority, "weight": intake.weight}
         columns |= rows.promise(policy, intake, _next_or_first(item), asked)
@@ -30,11 +29,11 @@ def more_urgent(policy: Policy, intake: Intake, item: Row, asked: datetime) -> R
         columns = rows.promise(policy, intake, name, clock)
     if columns and item["due_at"] is not None:
         columns["due_at"] = min(columns["due_at"], item["due_at"])
-    columns["flags"] = (item["flags"] | intake.flags) & ~FLAG_UNSURE
+    columns["flags"] = (item["flags"] | intake.flags) & ~ItemFlag.UNSURE
     if wakes:
-        columns["flags"] &= ~FLAG_HISTORY
+        columns["flags"] &= ~ItemFlag.HISTORY
     if intake.do is Do.TRIAGE:
-        columns["flags"] |= item["flags"] & FLAG_UNSURE
+        columns["flags"] |= item["flags"] & ItemFlag.UNSURE
     return columns
 
 
@@ -57,7 +56,7 @@ def reopened(policy: Policy, intake: Intake, item: Row, start: datetime) -> Row:
 
 def came_back(intake: Intake, item: Row) -> bool:
     """Whether somebody wrote again: further history of a thread is no return of its author."""
-    return bool(item["mentions"]) and not intake.flags & FLAG_HISTORY
+    return bool(item["mentions"]) and not intake.flags & ItemFlag.HISTORY
 
 
 def _next_or_first(item: Row) -> str:

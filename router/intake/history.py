@@ -11,8 +11,7 @@ from typing import Any
 
 import msgspec
 
-from earshot.database.tables import FLAG_HISTORY
-from earshot.domain import Classified, ItemState
+from earshot.domain import Classified, ItemFlag, ItemState
 from earshot.items.lifecycle import OPEN
 from router.policy.policy import Do, Intake, Policy, decide_intake
 
@@ -24,7 +23,7 @@ def decide(policy: Policy, classified: Classified, *, reopened: bool = False) ->
     intake = decide_intake(policy, classified, reopened=reopened)
     if not classified.mention.history:
         return intake
-    flags = intake.flags | FLAG_HISTORY
+    flags = intake.flags | ItemFlag.HISTORY
     if intake.do is Do.QUEUE:
         return msgspec.structs.replace(intake, do=Do.TRIAGE, reason=OLD, flags=flags)
     return msgspec.structs.replace(intake, flags=flags)
@@ -37,9 +36,9 @@ def changes_nothing(intake: Intake, item: Mapping[str, Any], *, newest: bool) ->
     that has ended. `newest` says that nothing in the thread is newer: an older post of a thread
     that began with our own was answered by that.
     """
-    if not intake.flags & FLAG_HISTORY:
+    if not intake.flags & ItemFlag.HISTORY:
         return False
-    if not item["flags"] & FLAG_HISTORY:
+    if not item["flags"] & ItemFlag.HISTORY:
         return True
     state = ItemState(item["state"])
     unread = state is ItemState.DISMISSED and (item["mentions"] > 0 or newest)

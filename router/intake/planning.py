@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from earshot.database.tables import FLAG_HISTORY
-from earshot.domain import TOMBSTONE, Classified, ItemState, Op
+from earshot.domain import TOMBSTONE, Classified, ItemFlag, ItemState, Op
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import OPEN, Change
 from earshot.items.rollups import ClosedClock
@@ -113,7 +113,7 @@ class _Planner:
     # ------------------------------------------------------------ mentions not seen before
 
     def _first_seen(self, policy: Policy, classified: Classified, item_key: int) -> None:
-        own = rows.is_own(classified)
+        own = classified.mention.own
         if not own:
             self._count(classified)
         item = self._items.get(item_key)
@@ -122,14 +122,14 @@ class _Planner:
         elif own:
             self._own_post(item, classified)
         elif classified.mention.op == Op.DELETE:
-            self._note(item, classified, "mention.deleted")
+            self._note(item, classified, EventKind.MENTION_DELETED)
         else:
             self._follow_up(policy, item, classified)
 
     def _open(self, policy: Policy, classified: Classified, item_key: int) -> None:
         intake = history.decide(policy, classified)
         end, why = "", rows.grounds(policy, intake, classified)
-        if rows.is_own(classified):
+        if classified.mention.own:
             end = OWN
         elif classified.mention.op == Op.DELETE:
             end = DELETED_UNREAD
@@ -141,7 +141,7 @@ class _Planner:
         after = {name: item[name] for name in names}
         self.plan.events.append(
             rows.event_row(
-                item, self._now, "mention.new", classified.mention.id, after=after, why=why
+                item, self._now, EventKind.MENTION_NEW, classified.mention.id, after=after, why=why
             )
         )
         self._items[item["id"]] = item
@@ -160,16 +160,16 @@ class _Planner:
             self._snapshot(item, classified)
         why = rows.grounds(policy, intake, classified)
         if idle:
-            self._change(item, "mention.new", columns, why)
+            self._change(item, EventKind.MENTION_NEW, columns, why)
         elif state in OPEN:
             columns |= more_urgent(policy, intake, item, arrived)
             to = raised(state, intake)
             if to is not state:
                 columns |= {"snoozed_until": None, "state_reason": intake.reason}
-            self._change(item, "mention.new", columns, why, to=to)
+            self._change(item, EventKind.MENTION_NEW, columns, why, to=to)
         else:
             columns |= reopened(policy, intake, item, arrived)
-            kind = "item.reopened" if came_back(intake, item) else "mention.new"
+            kind = EventKind.ITEM_REOPENED if came_back(intake, item) else EventKind.MENTION_NEW
             self._change(item, kind, columns, why, to=STATE[intake.do])
 
     def _own_post(self, item: Row, classified: Classified) -> None:
@@ -178,7 +178,7 @@ class _Planner:
             return  # ours, sent from here and now collected
         waiting = state in OPEN and state not in LEFT_ALONE
         if not waiting or mention.arrived_at < item["clock_started_at"]:
-            self._note(item, classified, "reply.seen_outside")
+            self._note(item, classified, EventKind.REPLY_SEEN_OUTSIDE)
             return
         self.plan.answered.append((self._closed(item, mention.arrived_at), item["id"]))
         to = ItemState.ANSWERED
@@ -191,7 +191,7 @@ class _Planner:
             "answered_at": item["answered_at"] or mention.arrived_at,
         }
         why = {"reason": SEEN_OUTSIDE, "mention": mention.id}
-        self._change(item, "reply.seen_outside", columns, why, to=to)
+        self._change(item, EventKind.REPLY_SEEN_OUTSIDE, columns, why, to=to)
 
     # ------------------------------------------------------------ edits and deletions
 
@@ -203,8 +203,8 @@ class _Planner:
         if mention.op == Op.DELETE:
             self._deleted(item, classified)
             return
-        if item["mention_id"] != mention.id or rows.is_own(classified):
-            self._note(item, classified, "mention.edited")
+        if item["mention_id"] != mention.id or classified.mention.own:
+            self._note(item, classified, EventKind.MENTION_EDITED)
             return
         state = ItemState(item["state"])
         intake = history.decide(policy, classified, reopened=state not in OPEN)
@@ -216,14 +216,14 @@ class _Planner:
         # Where the platform does not say when it took the edit in, we can only say when we did.
         edited = mention.edited_at or mention.collected_at
         if state in OPEN and not idle:
-            asked = edited if item["flags"] & FLAG_HISTORY else item["clock_started_at"]
+            asked = edited if item["flags"] & ItemFlag.HISTORY else item["clock_started_at"]
             columns |= more_urgent(policy, intake, item, asked)
             to = raised(state, intake)
         elif state is ItemState.DISMISSED and not idle:
             # What was dismissed unread says something else now. It was asked with the edit.
             columns |= reopened(policy, intake, item, edited)
             to = STATE[intake.do]
-        self._change(item, "mention.edited", columns, why, to=to)
+        self._change(item, EventKind.MENTION_EDITED, columns, why, to=to)
 
     def _deleted(self, item: Row, classified: Classified) -> None:
         mention = classified.mention
@@ -235,14 +235,14 @@ class _Planner:
             why = {"reason": DELETED, "mention": mention.id}
             to = ItemState.DISMISSED
             columns: Row = {"state_reason": DELETED, "snoozed_until": None}
-            self._change(item, "mention.deleted", columns, why, to=to)
+            self._change(item, EventKind.MENTION_DELETED, columns, why, to=to)
         else:
-            self._note(item, classified, "mention.deleted")
+            self._note(item, classified, EventKind.MENTION_DELETED)
 
     # ------------------------------------------------------------ writing it down
 
     def _change(
-        self, item: Row, kind: str, columns: Row, why: Row, to: ItemState | None = None
+        self, item: Row, kind: EventKind, columns: Row, why: Row, to: ItemState | None = None
     ) -> None:
         """Change an item: in place while it is new, else by a move of its own."""
         if item["id"] not in self._fresh_items:
@@ -274,7 +274,7 @@ class _Planner:
         )
         item.update(columns, version=item["version"] + 1)
 
-    def _note(self, item: Row, classified: Classified, kind: str) -> None:
+    def _note(self, item: Row, classified: Classified, kind: EventKind) -> None:
         mention = classified.mention
         after = {"revision": mention.revision}
         self.plan.events.append(rows.event_row(item, self._now, kind, mention.id, after=after))
@@ -307,5 +307,5 @@ class _Planner:
             started_at=item["clock_started_at"],
             due_at=item["due_at"],
             stopped_at=at,
-            history=bool(item["flags"] & FLAG_HISTORY),
+            history=bool(item["flags"] & ItemFlag.HISTORY),
         )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from earshot.database.tables import FLAG_HISTORY
-from earshot.domain import Classified, ItemState
+from earshot.domain import Classified, ItemFlag, ItemState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import slot_of
 from router.policy.policy import Do, Intake, Policy
 
@@ -111,7 +111,7 @@ def promise(policy: Policy, intake: Intake, name: str, start: datetime) -> Row:
 
     For history nothing is promised: it has a time, and no target.
     """
-    if intake.flags & FLAG_HISTORY:
+    if intake.flags & ItemFlag.HISTORY:
         return {
             "clock_started_at": start,
             "slot": slot_of(start),
@@ -164,7 +164,7 @@ def item_row(
         "platform": mention.platform,
         **snapshot(classified),
         **labels(classified, intake),
-        "mentions": 0 if is_own(classified) else 1,
+        "mentions": 0 if classified.mention.own else 1,
         **routed(policy, intake),
         **promise(policy, intake, "first", mention.arrived_at),
         "answered_at": None,
@@ -181,7 +181,7 @@ def item_row(
 def event_row(
     item: Mapping[str, Any],
     now: datetime,
-    kind: str,
+    kind: EventKind,
     subject: str,
     *,
     after: Row,
@@ -213,11 +213,6 @@ def grounds(policy: Policy, intake: Intake, classified: Classified) -> Row:
         "policy": policy.version,
         "model": classified.classification.model,
     }
-
-
-def is_own(classified: Classified) -> bool:
-    """Whether the brand's own account wrote it: its source says so in the address."""
-    return classified.mention.address.get("own") == "1"
 
 
 def _preview(classified: Classified) -> str:

@@ -14,7 +14,7 @@ from earshot.domain import Classified, Mention
 from earshot.items import lifecycle, rollups
 from router.intake.bulk import insert_rows
 from router.intake.plan import Known, Plan, StoredMention
-from router.intake.rows import Row, is_own
+from router.intake.rows import Row
 
 _ITEM = (
     "id",
@@ -51,7 +51,7 @@ def load(session: Session, batch: Sequence[Classified]) -> Known:
     ids |= {mention.item_id for mention in mentions.values()}
     items = _items(session, ids) if ids else {}
     sent: frozenset[tuple[int, str]] = frozenset()
-    if items and any(map(is_own, batch)):
+    if items and any(classified.mention.own for classified in batch):
         sent = _sent(session, list(items))
     return Known(mentions=mentions, items=items, sent=sent)
 

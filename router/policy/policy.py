@@ -15,8 +15,7 @@ from typing import Any
 import cel
 import msgspec
 
-from earshot.database.tables import FLAG_UNSURE
-from earshot.domain import Classified, Target
+from earshot.domain import Classified, ItemFlag, Target
 from earshot.time import hours
 from earshot.time.hours import Calendar
 from router.assign.state import RoutingPolicy
@@ -193,7 +192,7 @@ def _intake(
     do, reason, rule = chosen
     promised = policy.priorities[priority]
     unsure = do is Do.TRIAGE and facts["confidence"] < UNSURE_BELOW
-    weight, flags = promised.weight, FLAG_UNSURE if unsure else 0
+    weight, flags = promised.weight, ItemFlag.UNSURE if unsure else 0
     for boost in boosts:
         weight *= boost.by
         flags |= boost.flag

@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 
 from earshot import yaml_source
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_VIP
-from earshot.domain import Target
+from earshot.domain import ItemFlag, Target
 from earshot.time import calendars, hours
 from earshot.time.hours import HORIZON_DAYS, PROMISE_DAYS, Calendar
 from earshot.yaml_source import OperatorError, Step, YamlSource
@@ -37,7 +36,7 @@ from router.policy.policy_schema import (
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 _SHARE = re.compile(r"(\d{1,4})%")
-_FLAGS = {"": 0, "high_reach": FLAG_HIGH_REACH, "vip": FLAG_VIP}
+_FLAGS = {"": 0, "high_reach": ItemFlag.HIGH_REACH, "vip": ItemFlag.VIP}
 
 
 def load_policies(folder: Path, brands: Iterable[str]) -> Mapping[str, Policy]:

@@ -17,9 +17,9 @@ BUDGET_US = 300
 
 _START = """
 import sys
-from classifier.bundle import DEFAULT_MODEL, load
-from classifier.judge import Judge
-from classifier.rules import RuleJudge
+from classifier.model.bundle import DEFAULT_MODEL, load
+from classifier.labelling.trained_classifier import Judge
+from classifier.labelling.rules import RuleJudge
 Judge(load(DEFAULT_MODEL), {}), RuleJudge({})
 print(sorted({"sklearn", "scipy", "py3langid"} & set(sys.modules)))
 """

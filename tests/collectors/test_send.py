@@ -21,7 +21,6 @@ from collectors.platforms.simulator.source import Simulator
 from collectors.send import Sender, run
 from earshot.database import db
 from earshot.database.tables import (
-    FLAG_HISTORY,
     AssignmentRow,
     ClockRow,
     EventRow,
@@ -31,7 +30,7 @@ from earshot.database.tables import (
     ReplyRow,
     ResponseRow,
 )
-from earshot.domain import ItemState, Op, ReplyState
+from earshot.domain import ItemFlag, ItemState, Op, ReplyState
 from tests.builders import NOON, ManualClock
 from tests.collectors.delivery.outbox_world import (
     LEASE_S,
@@ -368,7 +367,7 @@ def test_a_confirmation_of_history_counts_no_clock(
     responder: Callable[..., SimulatorResponder],
 ) -> None:
     store_replies(engine, answerable(store, WORLD, clock, 1))
-    change(engine, ItemRow, flags=FLAG_HISTORY, target="", target_s=0, due_at=None)
+    change(engine, ItemRow, flags=ItemFlag.HISTORY, target="", target_s=0, due_at=None)
     drive(engine, a_sender(engine, responder(), clock), clock)
     assert (one_reply(engine).state, item_of(engine).state) == ("confirmed", "answered")
     with db.open_sessions(engine).begin() as session:

@@ -18,6 +18,7 @@ from typing import Any
 from dashboard.accounts import people
 from earshot.database import db
 from earshot.domain import ItemState, Role
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import now
 from tests.dashboard.seed import add_item
@@ -51,7 +52,7 @@ class DeskProcess:
 
     def _run(self, *command: str) -> None:
         subprocess.run(
-            [sys.executable, "-m", "earshot", *command],
+            [sys.executable, "-m", "operations", *command],
             cwd=PROJECT,
             env=self._environment,
             check=True,
@@ -62,7 +63,7 @@ class DeskProcess:
         """Serve, and return once it answers."""
         with self._said.open("ab") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "earshot", "serve"],
+                [sys.executable, "-m", "operations", "serve"],
                 cwd=PROJECT,
                 env=self._environment,
                 stdout=said,
@@ -114,7 +115,7 @@ class DeskProcess:
         with self.sessions.begin() as session:
             for one in ids:
                 event = {"item_id": one, "subject": str(one)}
-                record(session, "acme", now(), "role:route", "item.noted", [event])
+                record(session, "acme", now(), "role:route", EventKind.ITEM_KEPT, [event])
         return ids
 
     def close_item(self, item: int) -> None:

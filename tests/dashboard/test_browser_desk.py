@@ -34,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[LiveDesk]:
 def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     """Sign a person in and open a path. Any breach of the content policy fails the test."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    error_messages: list[str] = []
 
     def open_page(name: str, path: str, **options: object) -> Page:
         context = chromium.new_context(locale="en-US", **options)  # type: ignore[arg-type]  # passed through
@@ -42,9 +42,11 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
         page = context.new_page()
         page.on(
             "console",
-            lambda said: complaints.append(said.text) if "Content Security" in said.text else None,
+            lambda said: (
+                error_messages.append(said.text) if "Content Security" in said.text else None
+            ),
         )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: error_messages.append(str(error)))
         if name:
             page.goto(desk.link(name))
             page.get_by_role("button", name="Sign in").click()
@@ -54,7 +56,7 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert error_messages == []
 
 
 def rows(page: Page) -> list[str]:
@@ -91,7 +93,7 @@ def test_a_wrong_password_is_said_by_the_field_and_the_field_has_the_focus(
     page.fill("#email", "bob@acme.example")
     page.fill("#password", "not this one")
     page.keyboard.press("Enter")
-    expect(page.locator("#wrong")).to_have_text("E-mail or password is wrong.")
+    expect(page.locator("#wrong")).to_have_text("Wrong e-mail or password.")
     expect(page.locator("#password")).to_be_focused()
     page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
@@ -368,7 +370,7 @@ def test_a_clock_that_crosses_its_deadline_changes_word_class_and_group(
     expect(badge).to_have_text(re.compile(r"Overdue 0:0\d"))
     expect(badge).to_have_class(re.compile("overdue"))
     expect(page.locator("#list [data-group=overdue]")).to_have_count(1)
-    expect(page.locator("#urgent")).to_have_text("An item of yours is overdue.")
+    expect(page.locator("#urgent")).to_have_text("One of your items is overdue.")
 
 
 def test_the_counter_of_the_browser_counts_as_the_server_does(desk: LiveDesk, visit: Visit) -> None:
@@ -424,7 +426,9 @@ def test_ctrl_enter_sends_and_undo_really_prevents_it(desk: LiveDesk, visit: Vis
     page.locator("#reply").press_sequentially("It works again.")
     page.keyboard.press("Control+Enter")
     expect(page).to_have_url(re.compile(f"/queue/{following}.*sent="))
-    expect(page.locator(".sent-bar [data-goes-out]")).to_have_text(re.compile(r"goes out in \d s"))
+    expect(page.locator(".sent-bar [data-goes-out]")).to_have_text(
+        re.compile(r"Sending your reply in \d s")
+    )
     page.locator(".sent-bar").get_by_role("button", name="Undo").click()
     expect(page).to_have_url(re.compile(f"/queue/{item}$"))
     expect(page.locator("#reply")).to_have_value("It works again.")
@@ -471,5 +475,5 @@ def test_without_scripts_triage_and_answering_work_by_forms(desk: LiveDesk, visi
     other = visit("bob", f"/queue/{held}", java_script_enabled=False)
     other.fill("#reply", "It works again.")
     other.get_by_role("button", name="Send").click()
-    expect(other.locator(".sent-bar")).to_contain_text("goes out in")
+    expect(other.locator(".sent-bar")).to_contain_text("Sending your reply in")
     assert state(desk, held) == ItemState.SENDING

@@ -17,6 +17,7 @@ from dashboard.accounts.browser_sessions import begin, find
 from dashboard.thread import corrections
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow, SessionRow
 from earshot.domain import ItemState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import LiveDesk, now, serving
 from tests.system import wait_until
@@ -37,13 +38,13 @@ def desk(tmp_path: Path) -> Iterator[LiveDesk]:
 def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     """Sign a person in, open a path and wait until it is live. A page's error fails the test."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    error_messages: list[str] = []
 
     def open_page(name: str, path: str) -> Page:
         context = chromium.new_context(locale="en-US")
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: error_messages.append(str(error)))
         sign_in(page, desk, name)
         open_live(page, desk.url + path)
         return page
@@ -51,7 +52,7 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert error_messages == []
 
 
 def sign_in(page: Page, desk: LiveDesk, name: str) -> None:
@@ -127,8 +128,8 @@ def test_the_open_item_follows_its_reply_to_confirmed_without_a_reload(
     expect(chip).to_have_text("sending")
     expect(row).to_have_text("Reply: sending")
     platform.take(held)
-    expect(chip).to_have_text("sent, being confirmed")
-    expect(row).to_have_text("Reply: sent, being confirmed")
+    expect(chip).to_have_text("sent, waiting for confirmation")
+    expect(row).to_have_text("Reply: sent, waiting for confirmation")
     platform.confirm(platform.claim())
     expect(chip).to_have_text("confirmed")
     expect(row).to_have_text("Reply: confirmed")
@@ -180,7 +181,7 @@ def edit(desk: LiveDesk, item: int, text: str) -> None:
             update(MentionRow).where(MentionRow.item_id == item).values(text=text, revision=1)
         )
         event = {"item_id": item, "subject": str(item)}
-        record(session, "acme", now(), "role:route", "mention.edited", [event])
+        record(session, "acme", now(), "role:route", EventKind.MENTION_EDITED, [event])
 
 
 def delete(desk: LiveDesk, item: int) -> None:
@@ -189,7 +190,7 @@ def delete(desk: LiveDesk, item: int) -> None:
             update(MentionRow).where(MentionRow.item_id == item).values(deleted=True, revision=2)
         )
         event = {"item_id": item, "subject": str(item)}
-        record(session, "acme", now(), "role:route", "mention.deleted", [event])
+        record(session, "acme", now(), "role:route", EventKind.MENTION_DELETED, [event])
 
 
 def test_an_edit_by_the_author_shows_while_one_writes_and_moves_nothing_of_theirs(
@@ -249,17 +250,17 @@ def test_a_colleague_s_take_shows_and_what_one_writes_stays(desk: LiveDesk, visi
     expect(page.locator("#saved")).to_have_text("Draft saved")
     # Her page knows that he began: what she sees is what she takes.
     expect(other.locator("form[action$='/take'] [name=expect]")).to_have_value("2")
-    other.get_by_role("button", name="Take it").click()
+    other.get_by_role("button", name="Take over").click()
     expect(other.locator("#composer")).to_be_visible()
     other.evaluate("globalThis.loadedOnce = true")
-    expect(page.locator("#detail")).to_contain_text("Held by Rita")
+    expect(page.locator("#detail")).to_contain_text("Assigned to Rita")
     expect(page.locator("#reply")).to_have_value("Half a sentence")
     expect(page.locator("#reply")).to_be_focused()
     expect(page.locator("#send")).to_be_disabled()
-    page.get_by_role("button", name="Take it").click()
+    page.get_by_role("button", name="Take over").click()
     expect(page.locator("#reply")).to_have_value("Half a sentence")
     expect(page.locator("#send")).to_be_enabled()
-    expect(other.locator("#detail")).to_contain_text("Held by Bob")
+    expect(other.locator("#detail")).to_contain_text("Assigned to Bob")
     expect(other.locator("#composer")).to_have_count(0)
     is_the_same(other)
 

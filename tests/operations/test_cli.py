@@ -36,7 +36,7 @@ def bare(**settings: str) -> dict[str, str]:
 
 def start(*arguments: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "earshot", *arguments],
+        [sys.executable, "-m", "operations", *arguments],
         env=env,
         cwd=ROOT,
         text=True,

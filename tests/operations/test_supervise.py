@@ -45,11 +45,11 @@ while True:
 
 ORPHANS = """
 import sys, threading
-from earshot.supervise import Child, Supervisor
+from operations.supervise import Child, Supervisor
 code = '''
 import sys, threading, time
 from pathlib import Path
-from earshot.role import die_with_parent
+from earshot.runtime.role import die_with_parent
 die_with_parent()
 Path(sys.argv[1]).write_text(str(__import__("os").getpid()))
 time.sleep(60)

@@ -41,6 +41,8 @@ def names_in(source: str) -> Iterator[str]:
             case ast.ImportFrom(module=str(module), names=names):
                 paths = [module, *(f"{module}.{one.name}" for one in names)]
                 yield from {key for path in paths if (key := platform_of(path))}
+            case _:
+                pass
 
 
 def platform_of(module: str) -> str:

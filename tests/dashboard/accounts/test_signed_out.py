@@ -177,7 +177,7 @@ def test_a_text_whose_writer_can_not_be_told_becomes_nobody_s_draft(
     sign_out(world, browser)
     answer = post(browser, f"/queue/{mine}/send", fields)
     assert answer.status_code == 401
-    assert one(answer, "#said").text() == "Your sign-in had ended. Nothing was sent."
+    assert one(answer, "#said").text() == "You had been signed out. Nothing was sent."
     assert drafts(world) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -74,6 +75,15 @@ def test_what_was_received_is_shown_bounded_and_escaped(world: World) -> None:
     assert len(shown) < 2 * SHOWN_BYTES
 
 
+def test_a_letter_from_kafka_shows_kafkas_own_offset_and_no_other(world: World) -> None:
+    (letter,) = bury(world, topic_id=str(uuid.uuid4()), partition=2, offset=41 * 1024)
+    answer = world.browser("mia").get(f"/admin/dead/{letter}")
+    assert "mentions 2:41<" in answer.text
+    assert str(41 * 1024) not in answer.text
+    assert "<bdi>brand</bdi>" in answer.text
+    assert "<bdi>from</bdi>" not in answer.text  # the header holds what is stored
+
+
 @given(st.binary(max_size=300))
 def test_readable_bytes_hold_nothing_that_acts_or_hides(raw: bytes) -> None:
     shown = readable(raw, 200)
@@ -104,7 +114,7 @@ def test_choosing_nothing_changes_nothing_and_says_so(world: World) -> None:
     bury(world)
     ada = world.browser("ada")
     ada.post("/admin/dead/drop", {"id": ["x", ""]})
-    assert "Choose at least one letter." in ada.get("/admin/dead").text
+    assert "Select at least one dead letter." in ada.get("/admin/dead").text
     assert states(world) == ["waiting"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from earshot.database.tables import SourceHealthRow
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from tests.builders import NOON
 from tests.dashboard.world import World, one, parsed
@@ -43,9 +44,9 @@ def test_a_source_in_trouble_stands_first_with_its_error_and_since_when(world: W
     rows = parsed(world.browser("alice").get("/admin/health")).css("tbody tr")
     assert len(rows) == 2
     first, second = (" ".join(row.text(separator=" ").split()) for row in rows)
-    assert first.startswith("z-broken simulator fails 9 min ago")
+    assert first.startswith("z-broken simulator Failing 9 min ago")
     assert "401 <b>Unauthorized</b>" in first
-    assert "a-fine simulator delivers 4 min ago just now" in second
+    assert "a-fine simulator Working 4 min ago just now" in second
     assert "1,234" in second
 
 
@@ -54,9 +55,9 @@ def test_a_source_that_was_polled_in_the_future_does_not_deliver(world: World) -
     add_source(world, "z-ahead", polled_at=NOON + timedelta(hours=1))
     rows = parsed(world.browser("alice").get("/admin/health")).css("tbody tr")
     first, second = (" ".join(row.text(separator=" ").split()) for row in rows)
-    assert first.startswith("z-ahead simulator fails")
+    assert first.startswith("z-ahead simulator Failing")
     assert "The last poll is in the future: the clock was set back." in first
-    assert second.startswith("a-near simulator delivers")
+    assert second.startswith("a-near simulator Working")
 
 
 def test_gaps_are_listed_the_newest_first(world: World) -> None:
@@ -67,7 +68,7 @@ def test_gaps_are_listed_the_newest_first(world: World) -> None:
                 "after": {"part": f"r/{n}", "since": "10:00", "until": "10:05"},
                 "why": {"reason": "more than 1,000 posts since the last visit"},
             }
-            record(session, "acme", NOON, "role:collect", "source.gap", [gap])
+            record(session, "acme", NOON, "role:collect", EventKind.SOURCE_GAP, [gap])
     answer = world.browser("mia").get("/admin/health")
     assert [row.text() for row in parsed(answer).css("tbody th")] == ["reddit r/2", "reddit r/1"]
     assert "more than 1,000 posts" in answer.text
@@ -79,7 +80,7 @@ def test_without_sources_the_page_says_what_to_do(world: World) -> None:
 
 
 def test_the_lag_of_the_log_is_shown_where_the_process_knows_it(world: World) -> None:
-    assert "Waiting in the log" not in world.browser("ada").get("/admin/health").text
+    assert "Waiting to be processed" not in world.browser("ada").get("/admin/health").text
     world.app.extensions["earshot_lag"] = lambda: {"mentions": 12_345}
     assert "12,345" in world.browser("ada").get("/admin/health").text
 

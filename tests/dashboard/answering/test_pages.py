@@ -17,6 +17,7 @@ from earshot.database.tables import (
     ItemRow,
     MembershipRow,
     MentionRow,
+    PersonRow,
     ReplyRow,
 )
 from earshot.domain import ItemState, ReplyState
@@ -152,7 +153,7 @@ def test_sending_queues_one_reply_after_the_undo_delay_and_goes_on(world: World)
     assert item(world, first).state == ItemState.SENDING
     assert item(world, first).assignee_id == world.people["bob"]
     page = world.browser("bob").get(answer.headers["Location"])
-    assert "goes out in 10 s" in one(page, ".sent-bar").text()
+    assert "Sending your reply in 10 s" in one(page, ".sent-bar").text()
 
 
 def test_a_form_that_arrives_twice_is_one_reply(world: World) -> None:
@@ -343,10 +344,32 @@ def test_an_edit_of_the_post_goes_along_as_the_revision_the_writer_saw(world: Wo
 def test_the_queue_says_why_the_item_came_to_this_person(world: World) -> None:
     page = world.browser("bob").get(f"/queue/{add_mine(world, 1)}")
     said = one(page, "aside").text()
-    assert "of a team that may answer this: payments." in said
+    assert "in a team that can answer this: payments." in said
     assert "Fit 100%, weight 2, about 5 minutes of work." in said
-    assert "Nobody else could have taken it then." in said
-    assert "Not Bob: off duty." in said
+    assert "Nobody else could take it at that time." in said
+    assert "Bob was off duty." in said
+
+
+def test_a_deadline_beyond_a_day_shows_its_time_in_the_zone_of_the_reader(world: World) -> None:
+    add_mine(world, 1, 45.5 * 60)
+    add_mine(world, 2, 8 * 24 * 60)
+    with world.sessions.begin() as writing:
+        writing.execute(update(PersonRow).values(timezone="Asia/Tokyo"))
+    page = parsed(world.browser("bob").get("/queue"))
+    badges = [badge.text() for badge in page.css(".row .sla")]
+    assert badges == ["Due Wed 18:30", "Due 10 Mar 21:00"]
+    assert [one.attributes["data-at"] for one in page.css(".row .sla")] == [
+        badge.removeprefix("Due ") for badge in badges
+    ]
+
+
+def test_an_item_that_a_person_assigned_says_who_did(world: World) -> None:
+    mine = add_mine(world, 1)
+    chosen = {"by": f"person:{world.people['rita']}", "why": "a person chose"}
+    with world.sessions.begin() as writing:
+        writing.execute(update(AssignmentRow).values(explain=chosen))
+    said = one(world.browser("bob").get(f"/queue/{mine}"), "aside").text()
+    assert "Assigned by Rita, not by a rule." in said
 
 
 def test_earlier_answers_on_the_same_topic_are_at_hand(world: World) -> None:

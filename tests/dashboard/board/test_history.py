@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from dashboard.board import response_stats
-from earshot.database.tables import FLAG_HISTORY, FLAG_UNSURE, MentionRow
-from earshot.domain import ItemState
+from earshot.database.tables import MentionRow
+from earshot.domain import ItemFlag, ItemState
 from earshot.items import rollups
 from tests.builders import NOON
 from tests.dashboard.board.test_pages import links
@@ -20,7 +20,7 @@ from tests.dashboard.world import World, one, parsed
 LONG_AGO = NOON - timedelta(days=20)
 PAST: dict[str, Any] = {
     "clock_started_at": LONG_AGO,
-    "flags": FLAG_HISTORY,
+    "flags": ItemFlag.HISTORY,
     "target": "",
     "target_s": 0,
     "due_at": None,
@@ -82,7 +82,7 @@ def test_the_board_leaves_history_out_and_every_number_still_opens_its_list(worl
         made = [add_item(writing, number, team="payments") for number in range(31, 34)]
     mia = world.browser("mia")
     board = mia.get("/board")
-    assert "Posts from before a source's first days are not counted." in words(board.text)
+    assert "Posts from before a source was connected are not counted." in words(board.text)
     numbers = links(board)
     assert ("/items?state=open&flag=promised", 3) in numbers
     for address, number in numbers:
@@ -99,7 +99,7 @@ def test_the_board_leaves_history_out_and_every_number_still_opens_its_list(worl
 def test_history_is_found_by_its_words_and_by_its_mark(world: World) -> None:
     with world.sessions.begin() as writing:
         past = add_item(writing, 1, text="the violet kettle", **PAST)
-        add_item(writing, 2, flags=FLAG_UNSURE)
+        add_item(writing, 2, flags=ItemFlag.UNSURE)
     alice = world.browser("alice")
     for query in ("violet", "is:history"):
         rows = parsed(alice.get(f"/triage?q={query}")).css(".row")

@@ -245,18 +245,18 @@ def test_a_promise_is_kept_at_its_due_time_and_broken_after(world: World) -> Non
         Seeded(number=2, started_at=NOON - minutes(600), took=minutes(61)),
         Seeded(number=3, started_at=NOON - minutes(600), took=minutes(900), promised=None),
     )
-    text = words(tile(world.browser("mia").get("/board"), "Promise kept"))
-    assert text == "Promise kept 66.7 % 2 kept of 3"
+    text = words(tile(world.browser("mia").get("/board"), "Within target"))
+    assert text == "Within target 66.7 % 2 within target of 3"
 
 
 def test_open_over_due_and_at_risk_follow_the_clock(world: World) -> None:
     seed(world, Seeded(number=1, started_at=NOON, promised=minutes(100)))
     mia = world.browser("mia")
-    assert words(tile(mia.get("/board/tiles"), "Open now")) == "Open now 1 0 over due 0 at risk"
+    assert words(tile(mia.get("/board/tiles"), "Open now")) == "Open now 1 0 overdue 0 at risk"
     world.clock.advance(minutes=80.1)
-    assert words(tile(mia.get("/board/tiles"), "Open now")) == "Open now 1 0 over due 1 at risk"
+    assert words(tile(mia.get("/board/tiles"), "Open now")) == "Open now 1 0 overdue 1 at risk"
     world.clock.advance(minutes=20)
-    assert words(tile(mia.get("/board/tiles"), "Open now")) == "Open now 1 1 over due 0 at risk"
+    assert words(tile(mia.get("/board/tiles"), "Open now")) == "Open now 1 1 overdue 0 at risk"
     assert "1 h 40 min" in words(tile(mia.get("/board/tiles"), "Oldest unanswered"))
 
 

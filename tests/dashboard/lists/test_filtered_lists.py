@@ -8,8 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from dashboard.lists.filters import FIELDS, IS
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, FLAG_VIP
-from earshot.domain import ItemState, Sentiment
+from earshot.domain import ItemFlag, ItemState, Sentiment
 from earshot.items.rollups import ClosedClock, close_clock
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
@@ -28,9 +27,9 @@ def items(world: World) -> list[int]:
         {},
         {"sentiment": Sentiment.POSITIVE, "topic": "", "lang": "und", "team": ""},
         {"sentiment": Sentiment.NEUTRAL, "topic": "Ärger", "lang": "de", "team": "Second line"},
-        {"topic": "Delivery", "platform": "reddit", "source": "Subs", "flags": FLAG_UNSURE},
+        {"topic": "Delivery", "platform": "reddit", "source": "Subs", "flags": ItemFlag.UNSURE},
         {
-            "flags": FLAG_VIP | FLAG_HIGH_REACH,
+            "flags": ItemFlag.VIP | ItemFlag.HIGH_REACH,
             "reopened": 2,
             "text": "an https://acme.example 10:30",
         },
@@ -130,7 +129,7 @@ def test_what_is_asked_for_by_id_passes_the_filter_too(world: World, items: list
 
 def test_closed_clocks_are_narrowed_by_the_filter_too(world: World) -> None:
     with world.sessions.begin() as writing:
-        rows: list[dict[str, Any]] = [{}, {"sentiment": "positive"}, {"flags": FLAG_UNSURE}]
+        rows: list[dict[str, Any]] = [{}, {"sentiment": "positive"}, {"flags": ItemFlag.UNSURE}]
         items = [
             add_item(writing, n, state=ItemState.ANSWERED, **changes)
             for n, changes in enumerate(rows)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from dashboard.lists import spreadsheet
 from dashboard.lists.item_questions import Question, question
-from earshot.database.tables import FLAG_UNSURE
-from earshot.domain import ItemState, Sentiment
+from earshot.domain import ItemFlag, ItemState, Sentiment
 from earshot.items.lifecycle import slot_of
 from earshot.items.rollups import ClosedClock, close_clock
 from tests.builders import NOON
@@ -32,7 +31,7 @@ def items(world: World) -> list[int]:
         made = [
             add_item(writing, 1, team="payments", state=ItemState.QUEUED),
             add_item(writing, 2, team="payments", sentiment=Sentiment.POSITIVE),
-            add_item(writing, 3, flags=FLAG_UNSURE, clock_started_at=NOON - timedelta(days=2)),
+            add_item(writing, 3, flags=ItemFlag.UNSURE, clock_started_at=NOON - timedelta(days=2)),
             add_item(writing, 4, state=ItemState.ANSWERED, platform="reddit"),
             add_item(writing, 5, state=ItemState.DISMISSED),
         ]
@@ -85,6 +84,22 @@ def test_the_count_of_the_roll_up_is_the_length_of_the_list(
     page = world.browser("mia").get(f"/items{address}")
     assert one(page, "#count").text() == str(n)
     assert len(parsed(page).css(".row")) == n
+
+
+@pytest.mark.parametrize(
+    ("address", "heading"),
+    [
+        ("day_from=2026-03-01&day_to=2026-03-28", "First responses, Mar 1"),
+        ("day=2026-03-02&met=1", "First responses, Mar 2, within target"),
+        ("day_from=2026-03-02&met=0", "First responses, from Mar 2, late"),
+        ("day_to=2026-03-02", "First responses, until Mar 2"),
+    ],
+)
+def test_a_list_of_first_responses_names_its_period(
+    world: World, items: list[int], address: str, heading: str
+) -> None:
+    page = world.browser("mia").get(f"/items?metric=first&{address}")
+    assert heading in " ".join(page.text.split())
 
 
 @pytest.mark.parametrize("address", ["?platform=reddit&state=answered", "?q=number", "?topic=x"])

@@ -21,7 +21,8 @@ from dashboard.live.event_reader import PATIENCE_S, Tail, newest, unseen
 from dashboard.live.notifications import CHANGED_IDS, NEW_IDS, Happening, told
 from dashboard.live.pages import Stream, counts
 from earshot.database import db
-from earshot.database.tables import FLAG_VIP, BacklogRow, EventRow, Table
+from earshot.database.tables import BacklogRow, EventRow, Table
+from earshot.domain import ItemFlag
 from tests.builders import NOON
 from tests.dashboard.world import World
 
@@ -408,7 +409,7 @@ def test_counts_are_those_of_the_backlog(data: st.DataObject) -> None:
     assert found["open"] == sum(rows.values())
     assert found["triage"] == sum(n for key, n in rows.items() if key[0] == "new")
     assert found["vip"] == sum(
-        n for key, n in rows.items() if key[0] == "new" and key[2] & FLAG_VIP
+        n for key, n in rows.items() if key[0] == "new" and key[2] & ItemFlag.VIP
     )
 
 

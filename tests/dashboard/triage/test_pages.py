@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from dashboard.lists import item_pages
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE, AssignmentRow, EventRow, ItemRow
-from earshot.domain import ItemState, Sentiment
+from earshot.database.tables import AssignmentRow, EventRow, ItemRow
+from earshot.domain import ItemFlag, ItemState, Sentiment
 from earshot.items.lifecycle import Change, move
 from tests.builders import NOON
 from tests.dashboard.seed import add_item
@@ -28,8 +28,8 @@ def items(world: World) -> list[int]:
     with world.sessions.begin() as writing:
         return [
             add_item(writing, 1),
-            add_item(writing, 2, sentiment=Sentiment.POSITIVE, flags=FLAG_UNSURE),
-            add_item(writing, 3, flags=FLAG_HIGH_REACH, topic="delivery", lang="de"),
+            add_item(writing, 2, sentiment=Sentiment.POSITIVE, flags=ItemFlag.UNSURE),
+            add_item(writing, 3, flags=ItemFlag.HIGH_REACH, topic="delivery", lang="de"),
             add_item(writing, 4, state=ItemState.SNOOZED, snoozed_until=NOON + timedelta(days=1)),
             add_item(writing, 5, brand="zen"),
         ]
@@ -271,7 +271,7 @@ def test_a_correction_is_stored_with_before_and_after(world: World, items: list[
         "topic": "checkout",
         "topic_confidence": 0.8,
         "sentiment": "positive",
-        "flags": FLAG_UNSURE,
+        "flags": ItemFlag.UNSURE,
     }
     assert event.why == {"mention": "simulator:2", "model": "test-1"}
     page = world.browser("alice").get(f"/m/{items[1]}")

@@ -131,7 +131,7 @@ def test_what_a_handler_refuses_is_found_among_the_others(log: Log) -> None:
 
 
 def test_the_age_of_what_a_stage_has_in_hand_is_told_until_nothing_waits(log: Log) -> None:
-    name, seen = "earshot_oldest_in_hand_timestamp_seconds", []
+    name, seen = "earshot_oldest_in_progress_timestamp_seconds", []
 
     def watched(batch: Sequence[Mention]) -> list[Classified]:
         seen.append(told(stage.metrics, name))

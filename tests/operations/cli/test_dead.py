@@ -89,6 +89,7 @@ def test_a_letter_is_shown_with_everything_that_could_act_written_out(
     assert shown["value"] == r'{"text": "\x1b[2J\xff\x00\u202e"}'
     assert shown["headers"] == {"brand": "acme", "note": r"\x07"}
     assert (shown["state"], shown["offset"], shown["left_out"]) == ("waiting", 1, 0)
+    assert shown["place"] == "mentions 0:1"
     words = dead("show", "1", "--brand", "acme").output
     assert "mention_id: simulator:1\n" in words
     assert words.endswith('\n{"text": "\\x1b[2J\\xff\\x00\\u202e"}\n')

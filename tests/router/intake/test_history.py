@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from earshot.database.db import Sessions
-from earshot.database.tables import (
-    FLAG_HISTORY,
-    ClockRow,
-    EventRow,
-    ItemRow,
-    MentionRow,
-    ResponseRow,
-    VolumeRow,
-)
-from earshot.domain import Classification, Classified, ItemState, Op
+from earshot.database.tables import ClockRow, EventRow, ItemRow, MentionRow, ResponseRow, VolumeRow
+from earshot.domain import Classification, Classified, ItemFlag, ItemState, Op
 from earshot.items.assignments import give
 from earshot.items.lifecycle import OPEN, Change, move
 from router import sweep
@@ -34,7 +26,7 @@ from tests.builders import NOON, a_classified
 from tests.router.people import current, hire
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
-from tests.router.streams import MINUTE, OUTAGE, OWN, POLICY, QUESTION, REMARK, UNSURE, routed
+from tests.router.streams import MINUTE, OUTAGE, POLICY, QUESTION, REMARK, UNSURE, routed
 
 LONG_AGO = NOON - timedelta(days=250)
 TEN_YEARS_AGO = NOON - timedelta(days=3_650)
@@ -100,7 +92,7 @@ def test_history_is_dismissed_by_the_policy_or_goes_to_a_listener_and_is_promise
     assert (item.state, item.state_reason) == (state, reason)
     assert promise(item) == NOTHING
     assert item.clock_started_at == LONG_AGO
-    assert item.flags & FLAG_HISTORY
+    assert item.flags & ItemFlag.HISTORY
     with sessions() as session:
         event = session.scalars(select(EventRow)).one()
         assert event.why is not None
@@ -116,7 +108,7 @@ def test_history_is_never_more_than_triaged_and_else_as_the_policy_says(
     plain = decide_intake(POLICY, a_classified(classification=said), reopened=reopened)
     past = history.decide(POLICY, old(classification=said), reopened=reopened)
     assert past.do is (Do.TRIAGE if plain.do is Do.QUEUE else plain.do)
-    assert past.flags == plain.flags | FLAG_HISTORY
+    assert past.flags == plain.flags | ItemFlag.HISTORY
     assert (past.team, past.priority, past.rule) == (plain.team, plain.priority, plain.rule)
 
 
@@ -128,7 +120,7 @@ def test_what_a_listener_sends_on_stays_without_a_promise_and_counts_nowhere(
     bring(sessions, ItemState.QUEUED, team="care")
     assert sweep.tick(sessions, {"acme": POLICY}, NOON).offered == 1
     assert promise(the_item(sessions)) == NOTHING
-    routed(sessions, [new("9", address=OWN, classification=REMARK)])
+    routed(sessions, [new("9", own=True, classification=REMARK)])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 30 * MINUTE)
     with sessions() as session:
@@ -171,7 +163,7 @@ def test_a_word_of_now_in_a_thread_of_history_is_promised_an_answer_from_then_on
     assert (item.state, item.mentions, item.mention_id) == ("queued", 2, "simulator:2")
     assert (item.clock_started_at, item.due_at) == (asked, asked + 120 * MINUTE)
     assert (item.target, item.reopened) == ("first", 0)
-    assert not item.flags & FLAG_HISTORY
+    assert not item.flags & ItemFlag.HISTORY
     with sessions() as session:
         assert backlog(session) == counted(session)
 
@@ -190,7 +182,7 @@ def test_a_word_of_now_reopens_history_that_was_settled(sessions: Sessions) -> N
     item = the_item(sessions)
     assert (item.state, item.target, item.reopened) == ("queued", "first", 1)
     assert item.due_at == NOON + 150 * MINUTE
-    assert not item.flags & FLAG_HISTORY
+    assert not item.flags & ItemFlag.HISTORY
 
 
 def test_history_changes_neither_clock_nor_promise_nor_weight_of_a_thread_of_now(
@@ -239,7 +231,7 @@ def test_a_question_of_history_below_a_remark_of_history_reaches_a_listener_as_n
 
 
 def test_a_question_of_history_that_we_answered_then_stays_settled(sessions: Sessions) -> None:
-    routed(sessions, [old("2", days=200, address=OWN)], [old("1", days=250)])
+    routed(sessions, [old("2", days=200, own=True)], [old("1", days=250)])
     assert the_item(sessions).state == "dismissed"
     routed(sessions, [old("3", days=150)])  # they wrote again, and nobody answered that
     assert the_item(sessions).state == "new"
@@ -257,7 +249,7 @@ def test_an_edit_of_now_makes_history_a_question_of_now(
     item = the_item(sessions)
     assert (item.state, item.clock_started_at) == ("queued", edited)
     assert item.due_at == edited + 120 * MINUTE
-    assert not item.flags & FLAG_HISTORY
+    assert not item.flags & ItemFlag.HISTORY
 
 
 # ---------------------------------------------------------------- dates that are not believed
@@ -269,7 +261,7 @@ def test_a_promise_starts_when_the_platform_had_the_post_and_not_when_it_says(
     routed(sessions, [a_classified(published_at=TEN_YEARS_AGO, received_at=NOON)])
     item = the_item(sessions)
     assert (item.clock_started_at, item.due_at) == (NOON, NOON + 120 * MINUTE)
-    assert not item.flags & FLAG_HISTORY
+    assert not item.flags & ItemFlag.HISTORY
     with sessions() as session:
         mention = session.scalars(select(MentionRow)).one()
         assert (mention.published_at, mention.received_at) == (TEN_YEARS_AGO, NOON)
@@ -326,7 +318,7 @@ def test_a_further_post_that_is_dated_back_reopens_with_the_time_it_came(
 
 
 def test_our_own_answer_that_is_dated_back_still_closes_the_clock(sessions: Sessions) -> None:
-    ours = new("2", published_at=TEN_YEARS_AGO, received_at=NOON + 10 * MINUTE, address=OWN)
+    ours = new("2", published_at=TEN_YEARS_AGO, received_at=NOON + 10 * MINUTE, own=True)
     routed(sessions, [new("1", 0)], [ours])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 10 * MINUTE)

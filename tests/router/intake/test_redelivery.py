@@ -13,7 +13,6 @@ from sqlalchemy import Engine, delete, func, select
 from earshot.database import db
 from earshot.database.db import Sessions
 from earshot.database.tables import (
-    FLAG_HISTORY,
     ClockRow,
     EventRow,
     ItemRow,
@@ -23,10 +22,10 @@ from earshot.database.tables import (
     Table,
     VolumeRow,
 )
-from earshot.domain import TOMBSTONE, Classified, Op
+from earshot.domain import TOMBSTONE, Classified, ItemFlag, Op
 from tests.builders import NOON, a_classified
 from tests.router.reading import all_rows, backlog, counted
-from tests.router.streams import MINUTE, OUTAGE, OWN, QUESTION, REMARK, UNSURE, routed
+from tests.router.streams import MINUTE, OUTAGE, QUESTION, REMARK, UNSURE, routed
 
 REVISIONS = {Op.CREATE: 0, Op.EDIT: 5, Op.DELETE: TOMBSTONE}
 _records = st.builds(
@@ -42,7 +41,7 @@ _records = st.builds(
         edited_at=NOON + 9 * MINUTE if op == Op.EDIT else None,
         history=number == 1 or (number == 2 and thread == "b"),
         classification=said,
-        address=OWN if number == 3 else {},  # the same for all revisions of a post
+        own=number == 3,  # the same for all revisions of a post
     ),
     st.integers(1, 4),
     st.sampled_from("ab"),
@@ -71,7 +70,7 @@ def _outcome(engine: Engine, batches: list[list[Classified]]) -> list[list[dict[
     with sessions() as session:
         assert backlog(session) == counted(session)
         for item in session.scalars(select(ItemRow)):  # history alone is promised nothing
-            past = bool(item.flags & FLAG_HISTORY)
+            past = bool(item.flags & ItemFlag.HISTORY)
             assert (item.due_at is None, item.target == "", item.target_s == 0) == (past,) * 3
             assert not past or item.state not in ("queued", "assigned")
         threads = {row.id: row.thread for row in session.scalars(select(ItemRow))}

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from earshot.database.tables import FLAG_HIGH_REACH, FLAG_UNSURE
-from earshot.domain import Intent
+from earshot.domain import Intent, ItemFlag
 from earshot.yaml_source import OperatorError
 from router.policy.facts import item_facts
 from router.policy.policy import Do, decide_intake
@@ -36,7 +35,7 @@ def test_the_first_rule_that_matches_decides() -> None:
     question = decide_intake(POLICY, a_classified())
     assert (question.do, question.rule, question.reason) == (Do.QUEUE, "asks", "wants an answer")
     unsure = decide_intake(POLICY, a_classified(classification=said(intent=("question", 0.4))))
-    assert (unsure.do, unsure.flags) == (Do.TRIAGE, FLAG_UNSURE)
+    assert (unsure.do, unsure.flags) == (Do.TRIAGE, ItemFlag.UNSURE)
     spam = decide_intake(POLICY, a_classified(classification=said(spam=("spam", 0.9))))
     assert (spam.do, spam.reason) == (Do.DISMISS, "spam")
     praise = decide_intake(POLICY, a_classified(classification=said(intent=("praise", 0.9))))
@@ -55,7 +54,7 @@ def test_team_priority_and_promise_come_from_their_own_lists() -> None:
 
 def test_a_boost_multiplies_the_weight_and_leaves_its_mark() -> None:
     heard = decide_intake(POLICY, a_classified(author=an_author(reach=20_000)))
-    assert (heard.weight, heard.flags) == (6, FLAG_HIGH_REACH)
+    assert (heard.weight, heard.flags) == (6, ItemFlag.HIGH_REACH)
 
 
 def test_the_decision_carries_what_its_rules_read() -> None:

@@ -132,7 +132,7 @@ def test_a_disk_without_room_is_said_and_keeps_what_is_there(tmp_path: Path) -> 
 PROGRAM = """
 import sys
 from pathlib import Path
-from earshot.spool import Spool
+from earshot.log.spool.spool import Spool
 spool, n = Spool(Path(sys.argv[1])), 0
 while True:
     spool.append([("t", b"k", b"%d" % (n + i), None) for i in range(10)])

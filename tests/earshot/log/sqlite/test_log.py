@@ -163,8 +163,8 @@ def _in_the_child(log: SqliteLog, folder: Path, told: multiprocessing.Queue[obje
 PUBLISHER = """
 import sys
 from pathlib import Path
-from earshot.partitioning import partition_of
-from earshot.sqlite_log import SqliteLog
+from earshot.log.partitioning import partition_of
+from earshot.log.sqlite.log import SqliteLog
 producer, sent = SqliteLog(Path(sys.argv[1])).producer(), 0
 while True:
     for _ in range(20):
