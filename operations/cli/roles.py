@@ -274,7 +274,7 @@ def serve(settings: Settings, supervised: bool) -> None:  # noqa: FBT001 -- clic
 
 @role("crew")
 def crew(settings: Settings, run: Running) -> None:
-    """Let simulated colleagues answer (demo only)."""
+    """Run simulated colleagues who answer (demo only)."""
     from operations.demo.demo_agents import run as work
 
     work(*open_store(settings, run), run.stop, run.probe.step_done)

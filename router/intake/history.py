@@ -15,7 +15,7 @@ from earshot.domain import Classified, ItemFlag, ItemState
 from earshot.items.lifecycle import OPEN
 from router.policy.policy import Do, Intake, Policy, decide_intake
 
-OLD = "older than this source's first connection takes as work; nothing is promised"
+OLD = "posted before this source was connected; no target"
 
 
 def decide(policy: Policy, classified: Classified, *, reopened: bool = False) -> Intake:

@@ -260,7 +260,7 @@ def test_what_arrives_waits_behind_a_button_and_the_row_in_view_stays_put(
     page.keyboard.press("j")
     top = page.locator("#list .row.current").bounding_box()
     arrived = [str(desk.add(number)) for number in range(7)]
-    expect(page.locator("#pill")).to_have_text("7 new, press .")
+    expect(page.locator("#pill")).to_have_text("7 new: press . to show")
     assert page.locator("#list .row.current").bounding_box() == top
     page.keyboard.press(".")
     expect(page.locator("#list .row")).to_have_count(10)

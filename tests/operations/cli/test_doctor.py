@@ -79,7 +79,7 @@ def test_machines_get_an_object_a_line(doctor: Doctor) -> None:
     assert source == {
         "subject": "source world",
         "ok": False,
-        "said": "it was never polled",
+        "said": "it has never been polled",
         "remedy": "start `earshot collect world`",
     }
 

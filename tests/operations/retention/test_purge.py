@@ -436,7 +436,7 @@ def test_a_day_that_a_person_names_needs_no_clock(retained: Path) -> None:
     [
         (["--dry-run", "--confirm"], "nothing to --confirm"),
         (["--author", "u1"], "PLATFORM:ID"),
-        (["--author", "x:1", "--dry-run"], "stands alone"),
+        (["--author", "x:1", "--dry-run"], "can't be combined"),
         (["--source", "fax"], "no such source; there are sim"),
         (["--before", "yesterday"], "does not match the format"),
     ],
@@ -449,4 +449,4 @@ def test_a_wrong_call_takes_nothing_out(home: Path, words: list[str], said: str)
 
 
 def test_without_a_retention_the_command_says_so(home: Path) -> None:
-    assert "names none" in CliRunner().invoke(main, ["purge"]).output
+    assert "nothing to delete" in CliRunner().invoke(main, ["purge"]).output
