@@ -641,9 +641,7 @@ def test_a_post_of_our_own_account_is_marked_as_such(collector: Make, log: Log) 
     assert [mention.own for mention in published(log)] == [True, False]
 
 
-def test_release_0_1_finds_a_post_of_our_own_account_where_it_looks(
-    collector: Make, log: Log
-) -> None:
+def test_release_0_1_finds_our_own_post_where_it_looks(collector: Make, log: Log) -> None:
     ours = an_author(id="acme-care", handle="acme_care")
     collector(Script({"p": [posts(a_post("1", author=ours), a_post("2"))]})).step()
     assert [mention.address.get("own") for mention in published(log)] == ["1", None]

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from wcwidth import iter_graphemes
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response
@@ -42,6 +41,7 @@ from tests.collectors.platforms.bluesky.jetstream import (
     respond,
     us,
 )
+from tests.collectors.platforms.bluesky.lexicon import too_long
 from tests.collectors.platforms.loopback import Loopback, Posted, Reply, Request
 
 SIGN_INS, ALLOWED = 30, 3_000
@@ -303,10 +303,8 @@ class BlueskyServer(Loopback):
         if asked["repo"] != DID:
             return _failed(400, "InvalidRequest")
         record = asked["record"]
-        if sum(1 for _ in iter_graphemes(record["text"])) > 300:
-            return _failed(400, "InvalidRequest", "text must not be longer than 300 graphemes")
-        if len(record["text"].encode()) > 3_000:
-            return _failed(400, "InvalidRequest", "text must not be longer than 3000 characters")
+        if wrong := too_long(record["text"]):
+            return _failed(400, "InvalidRequest", wrong)
         fresh = f"at://{DID}/{_POSTS}/{asked['rkey']}" not in self.records
         uri = self._put(DID, asked["rkey"], record)
         if fresh:

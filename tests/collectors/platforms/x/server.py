@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.collectors.platforms.loopback import Loopback, Posted, Reply, Request
 from tests.collectors.platforms.x.oauth1 import signed
+from tests.collectors.platforms.x.weight import weight
 
 US, HANDLE = "1001", "acme"
 BEARER = "bearer-token"
@@ -199,7 +200,7 @@ class XServer(Loopback):
             return _problem(403, "Forbidden", "You attempted to reply to a deleted post.")
         if not self._summoned(above):
             return _problem(403, "Forbidden", "Reply to this conversation is not allowed.")
-        if _weight(text) > _SHORT:
+        if weight(text) > _SHORT:
             message = "Your Tweet text is too long."
             return _invalid("text", message)
         ours = (post for post in self.tweets.values() if post["author_id"] == US)
@@ -299,13 +300,6 @@ class XServer(Loopback):
                 [self.tweets[one] for one in sorted(ids) if one in self.tweets], request
             )
         return included
-
-
-def _weight(text: str) -> int:
-    """As X counts, emoji left out: https://docs.x.com/fundamentals/counting-characters."""
-    text = re.sub(r"https?://\S+", "x" * 23, text)
-    light = (range(0x1100), range(0x2000, 0x200E), range(0x2010, 0x2020), range(0x2032, 0x2038))
-    return sum(1 if any(ord(sign) in one for one in light) else 2 for sign in text)
 
 
 def _moment(post: Mapping[str, Any]) -> datetime:
