@@ -363,7 +363,7 @@ def test_a_nearer_deadline_comes_in_above(desk: LiveDesk, visit: Visit) -> None:
 def test_a_clock_that_crosses_its_deadline_changes_word_class_and_group(
     desk: LiveDesk, visit: Visit
 ) -> None:
-    desk.add_held(1, "bob", 4)
+    desk.add_held(1, "bob", 12)
     page = visit("bob", "/queue")
     badge = page.locator("#list .sla")
     expect(badge).to_have_class(re.compile("risk"))

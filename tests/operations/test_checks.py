@@ -198,7 +198,7 @@ def test_items_that_nobody_holds_and_assignments_of_nothing_are_wrong(engine: En
         held_id = held.id
         session.flush()
         session.add(an_assignment(item_id("acme", "simulator:2")))
-    wrong(database.held(engine), "held items", "2 are held by nobody, or assigned without")
+    wrong(database.held(engine), "held items", "2 have no assignee, or an assignment")
     with db.open_sessions(engine).begin() as session:
         session.execute(update(AssignmentRow).values(item_id=held_id))
     assert isinstance(database.held(engine), Well)
@@ -294,7 +294,7 @@ def health(**changes: object) -> SourceHealthRow:
             "failing since 2026-03-02 12:00",
         ),
         (health(state="stopped", error="bad token"), "stopped: bad token"),
-        (health(next_poll_at=NOON - timedelta(hours=1)), "it was polled last at 2026-03-02 12:00"),
+        (health(next_poll_at=NOON - timedelta(hours=1)), "the last poll was at 2026-03-02 12:00"),
         (
             health(polled_at=NOON + timedelta(hours=1), next_poll_at=NOON + timedelta(hours=1)),
             "and it is 2026-03-02 12:00 UTC now: the clock was set back",

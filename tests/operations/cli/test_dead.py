@@ -121,7 +121,7 @@ def test_what_does_not_wait_is_told_and_the_rest_is_done(sessions: db.Sessions, 
     result = dead(act, "1", "2", "2", "99")
     assert result.exit_code == 1
     assert "1 of 3 " in result.output
-    assert "2 of them do not wait" in result.output
+    assert "2 of them are not waiting" in result.output
     assert states(sessions)[1] != "waiting"
 
 
