@@ -216,6 +216,10 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """The conversation's key within a brand: `platform:thread`."""
         return f"{self.platform}:{self.thread}"
 
+    def keys(self) -> tuple[str, str, datetime]:
+        """`id`, `thread_id` and `arrived_at`, for who needs them more than once."""
+        return self.id, self.thread_id, self.arrived_at
+
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One judgement: its value, a calibrated probability of being right, and why.

@@ -78,7 +78,8 @@ def tick(
         _take_back(sessions, policy, now, report)
         _wake_and_expire(sessions, policy, now, report, expire=expire)
         began = monotonic()
-        state, slots = _situation(sessions, policy, now, thorough=thorough)
+        with db.readers_of(sessions)() as session:
+            state, slots = snapshot.load(session, policy, now, thorough=thorough)
         report.reading_s += monotonic() - began
         _decide(sessions, policy, now, report, state, slots)
     return report
@@ -119,13 +120,6 @@ def _wake_and_expire(
                 report.expired += 1
             else:
                 report.woken += 1
-
-
-def _situation(
-    sessions: Sessions, policy: Policy, now: datetime, *, thorough: bool
-) -> tuple[State, dict[int, int]]:
-    with db.readers_of(sessions)() as session:
-        return snapshot.load(session, policy, now, thorough=thorough)
 
 
 def _decide(

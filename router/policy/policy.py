@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from earshot.domain import Classified, ItemFlag, Target
-from earshot.time import hours
 from earshot.time.hours import Calendar
 from router.assign.state import RoutingPolicy
 from router.policy.expression import ExpressionError
@@ -104,10 +103,6 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     confidence: float
     facts: Mapping[str, Any]
 
-    def target(self, name: str) -> Target:
-        """The promise called `name`: `next` or `first`."""
-        return self.next if name == "next" else self.first
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -135,10 +130,6 @@ class Policy:
         )
         matcher = Matcher(lists, [boost.condition for boost in self.boosts])
         object.__setattr__(self, "matcher", matcher)
-
-    def due(self, target: Target, start: datetime) -> datetime:
-        """When `target` falls due whose clock started at `start`, in UTC."""
-        return hours.add(self.calendars[target.calendar], start, target.within)
 
     def teams_of(
         self,

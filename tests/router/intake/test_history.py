@@ -16,11 +16,10 @@ from earshot.domain import Classification, Classified, ItemFlag, ItemState, Op
 from earshot.items.assignments import give
 from earshot.items.lifecycle import OPEN, Change, move
 from router import sweep
-from router.intake import history
-from router.intake.history import OLD
-from router.intake.numbering import item_numbers
+from router.intake.fold import plan_batch
+from router.intake.opening import OLD, decide
 from router.intake.plan import Known
-from router.intake.planning import plan_batch
+from router.intake.store import hear
 from router.policy.policy import Do, decide_intake
 from tests.builders import NOON, a_classified
 from tests.router.people import current, hire
@@ -106,7 +105,7 @@ def test_history_is_never_more_than_triaged_and_else_as_the_policy_says(
     *, said: Classification, reopened: bool
 ) -> None:
     plain = decide_intake(POLICY, a_classified(classification=said), reopened=reopened)
-    past = history.decide(POLICY, old(classification=said), reopened=reopened)
+    past = decide(POLICY, hear(old(classification=said)), reopened=reopened)
     assert past.do is (Do.TRIAGE if plain.do is Do.QUEUE else plain.do)
     assert past.flags == plain.flags | ItemFlag.HISTORY
     assert (past.team, past.priority, past.rule) == (plain.team, plain.priority, plain.rule)
@@ -338,10 +337,10 @@ def test_no_date_an_author_gives_makes_an_item_older_than_its_receipt(
         published_at=published, received_at=received, history=past, classification=QUESTION
     )
     plan = plan_batch(
-        [one], Known(mentions={}, items={}), {"acme": POLICY}, NOON, item_numbers(NOON, lambda _: 0)
+        [hear(one)], Known(mentions={}, items={}), {"acme": POLICY}, NOON, lambda _: 0
     )
     [item] = plan.items
-    assert item["clock_started_at"] == max(published, received or published)
-    assert (item["due_at"] is None) == past
-    assert ItemState(item["state"]) in OPEN
-    assert not past or item["state"] != ItemState.QUEUED
+    assert item.promise.clock_started_at == max(published, received or published)
+    assert (item.promise.due_at is None) == past
+    assert item.state in OPEN
+    assert not past or item.state != ItemState.QUEUED

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from earshot.domain import Intent, ItemFlag
+from earshot.time import hours
 from earshot.yaml_source import OperatorError
 from router.policy.facts import item_facts
 from router.policy.policy import Do, decide_intake
@@ -45,11 +46,12 @@ def test_the_first_rule_that_matches_decides() -> None:
 def test_team_priority_and_promise_come_from_their_own_lists() -> None:
     outage = decide_intake(POLICY, a_classified(classification=said(topic=("outage", 0.9))))
     assert (outage.team, outage.priority, outage.weight) == ("tech", "P1", 8)
-    assert outage.target("next").within == timedelta(minutes=20)
+    assert outage.next.within == timedelta(minutes=20)
     other = decide_intake(POLICY, a_classified())
     assert (other.team, other.priority) == ("care", "P3")
     friday_evening = NOON.replace(day=6, hour=18)
-    assert POLICY.due(other.first, friday_evening) == NOON.replace(day=9, hour=8)
+    office = POLICY.calendars[other.first.calendar]
+    assert hours.add(office, friday_evening, other.first.within) == NOON.replace(day=9, hour=8)
 
 
 def test_a_boost_multiplies_the_weight_and_leaves_its_mark() -> None:
