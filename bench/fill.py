@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Table, text
 
 from earshot.database import tables
 from earshot.items.lifecycle import OPEN
-from router.intake.numbering import A_MICROSECOND
+from router.intake.fold import A_MICROSECOND
 
 PREFIX = "simulator:"
 _HOUR_S = 3600

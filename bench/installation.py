@@ -56,10 +56,17 @@ def own_servers(within: Path) -> Iterator[Servers]:
 
 @contextmanager
 def installation(
-    home: Path, servers: Servers, *, batch: int, classifiers: int = 1, routers: int = 1
+    home: Path,
+    servers: Servers,
+    *,
+    batch: int,
+    classifiers: int = 1,
+    routers: int = 1,
+    messages_per_record: int = 1,
 ) -> Iterator[Installation]:
     """An installation below `home`, stopped at the end whatever happens."""
     env = {"EARSHOT_LOG__URL": f"kafka://{servers.kafka}"} if servers.kafka else {}
+    env |= {"EARSHOT_LOG__MESSAGES_PER_RECORD": str(messages_per_record)}
     env |= {"EARSHOT_DATABASE__URL": servers.postgres} if servers.postgres else {}
     env |= {f"EARSHOT_{stage}__BATCH_SIZE": str(batch) for stage in ("CLASSIFY", "ROUTE")}
     roles = ("--classifiers", str(classifiers), "--routers", str(routers))

@@ -41,6 +41,9 @@ FIRST_POSTS = 4
 @click.option("--postgres", default="", help="URL of an empty database.")
 @click.option("--classifiers", default=1, show_default=True)
 @click.option("--routers", default=1, show_default=True)
+@click.option(
+    "--messages-per-record", default=1, show_default=True, help="On Kafka; 64: the packed form."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 def main(
     count: int,
@@ -52,6 +55,7 @@ def main(
     postgres: str,
     classifiers: int,
     routers: int,
+    messages_per_record: int,
     as_json: bool,  # noqa: FBT001 -- click passes options by name
 ) -> None:
     """Measure the whole path on this machine."""
@@ -60,7 +64,12 @@ def main(
     with (
         place(given) as (folder, where),
         installation(
-            folder / "home", where, batch=batch, classifiers=classifiers, routers=routers
+            folder / "home",
+            where,
+            batch=batch,
+            classifiers=classifiers,
+            routers=routers,
+            messages_per_record=messages_per_record,
         ) as installed,
     ):
         watch = Watch(installed, start_up(installed, world(FIRST_POSTS, 0.0, batch)))
@@ -76,6 +85,7 @@ def main(
     result = {
         "backend": name,
         "rate": rate,
+        "messages_per_record": messages_per_record,
         "machine": machine(),
         **figures,
         "ledger": {name: value for name, value in ledger.items() if name != "rows"},

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from bench.installation import Installation
 from earshot.database import db
 from earshot.database.tables import EventRow, MentionRow, VolumeRow
+from earshot.items.events import EventKind
 
 LOOK_EVERY_S, LOOK_EVERY_BUSY_S = 0.02, 0.05
 """How often to look for new events; and while many come at once, where looking costs the most."""
@@ -129,7 +130,7 @@ class Watch:
             collected = session.scalars(
                 select(MentionRow.collected_at)
                 .join(EventRow, same)
-                .where(EventRow.seq.in_(chosen), EventRow.kind == "mention.new")
+                .where(EventRow.seq.in_(chosen), EventRow.kind == EventKind.MENTION_NEW)
             ).all()
         wall = datetime.now(UTC)
         self.latencies_ms += [(wall - at).total_seconds() * 1_000 for at in collected]

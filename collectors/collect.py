@@ -39,8 +39,9 @@ from collectors.intake.receipts import Receipt, headers_of, known_threads, write
 from collectors.matching.addressed import IN_THREAD, is_addressed
 from collectors.matching.matching import Matcher
 from earshot.database.db import Sessions, readers_of
-from earshot.domain import TEXT_LIMIT, Mention, Op
+from earshot.domain import OWN_KEY, TEXT_LIMIT, Mention, Op
 from earshot.items import reply_length
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.items.reply_length import ReplyLength
 from earshot.log.contract import Producer
@@ -53,9 +54,6 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 300.0)
 """First and longest rest after a failed poll, in seconds; it doubles in between."""
-
-OWN = "own"
-"""The key of a mention's address that marks a post of the brand's own account."""
 
 
 @dataclass
@@ -83,7 +81,7 @@ class Collector:
         self.parts = {part: PartState() for part in self.source.parts()}
         self._well(self.clock())
         for name in ("source_errors", "source_gaps", "posts_rejected"):
-            self.metrics.add(name, 0, of=self.name)
+            self.metrics.add(name, 0, source=self.name)
         rate_limits.record(self.metrics, self.source, self.name, self.clock())
 
     def step(self) -> datetime:
@@ -122,7 +120,7 @@ class Collector:
             self._well(self.clock())
 
     def _well(self, at: datetime) -> None:
-        self.metrics.set("source_polled_timestamp_seconds", at.timestamp(), of=self.name)
+        self.metrics.set("source_polled_timestamp_seconds", at.timestamp(), source=self.name)
 
     def _carry(self, part: str, batch: Batch) -> None:
         """Make a batch durable: first in the log, then receipts and cursor in one transaction."""
@@ -140,8 +138,8 @@ class Collector:
             passed("collect.sent")
             self.producer.flush()
             passed("collect.flushed")
-        self.metrics.add("posts_read", len(batch.posts), of=self.name)
-        self.metrics.add("mentions_published", len(mentions), of=self.name)
+        self.metrics.add("posts_read", len(batch.posts), source=self.name)
+        self.metrics.add("mentions_published", len(mentions), source=self.name)
         state = self.parts[part]
         idle = not receipts and batch.gap is None and batch.cursor == state.cursor
         idle = idle and not state.failures
@@ -151,7 +149,7 @@ class Collector:
             new = write_receipts(session, self.brand, self.name, receipts, now)
             cursors.save_cursor(session, self.brand, self.name, part, batch.cursor, now)
             if state.failures:
-                self._note(session, "source.health", now, {"part": part, "state": "ok"})
+                self._note(session, EventKind.SOURCE_HEALTH, now, {"part": part, "state": "ok"})
             last_post_at = max((p.published_at for p in batch.posts), default=None)
             self._tell(session, now, new, last_post_at, well=part)
             if batch.gap is not None:
@@ -227,6 +225,7 @@ class Collector:
         terms: tuple[str, ...],
         now: datetime,
     ) -> Mention:
+        own = self._is_ours(post)
         return Mention(
             brand=self.brand,
             source=self.name,
@@ -247,7 +246,8 @@ class Collector:
             can_reply=post.can_reply,
             reply_bar=post.reply_bar,
             addressed=is_addressed(post, queries, terms, self.source.account),
-            address={**post.address, OWN: "1"} if self._is_ours(post) else post.address,
+            own=own,
+            address={**post.address, OWN_KEY: "1"} if own else post.address,
             received_at=post.received_at,
             edited_at=post.edited_at,
             history=post.history,
@@ -272,7 +272,7 @@ class Collector:
             "reason": clean_reason(rejected.reason),
         }
         self.producer.send(MENTIONS.dead, mention_id.encode(), rejected.raw, headers)
-        self.metrics.add("posts_rejected", of=self.name)
+        self.metrics.add("posts_rejected", source=self.name)
         return Receipt(mention_id=mention_id, revision=0, thread="")
 
     def _failed(self, part: str, state: PartState, error: PlatformError) -> None:
@@ -284,13 +284,13 @@ class Collector:
         state.due_s = self.monotonic() + (state.due_at - now).total_seconds()
         state.failing_since = state.failing_since or now
         state.trouble, state.permanent = str(error)[:1_000], error.permanent
-        self.metrics.add("source_errors", of=self.name)
+        self.metrics.add("source_errors", source=self.name)
         logger.warning("source failed", extra={"source": self.name, "reason": str(error)})
         with self.sessions.begin() as session:
             self._tell(session, now, 0, None)
             if state.failures == 1:
                 after = {"part": part, "state": "stopped" if error.permanent else "failing"}
-                self._note(session, "source.health", now, after, str(error)[:1_000])
+                self._note(session, EventKind.SOURCE_HEALTH, now, after, str(error)[:1_000])
 
     def _tell(
         self,
@@ -322,13 +322,18 @@ class Collector:
         self.told_s = self.monotonic()
 
     def _note_gap(self, session: Session, part: str, gap: Gap, now: datetime) -> None:
-        self.metrics.add("source_gaps", of=self.name)
+        self.metrics.add("source_gaps", source=self.name)
         logger.warning("gap", extra={"source": self.name, "part": part, "reason": gap.reason})
         after = {"part": part, "since": gap.since, "until": gap.until}
-        self._note(session, "source.gap", now, after, gap.reason)
+        self._note(session, EventKind.SOURCE_GAP, now, after, gap.reason)
 
     def _note(
-        self, session: Session, kind: str, now: datetime, after: Mapping[str, object], why: str = ""
+        self,
+        session: Session,
+        kind: EventKind,
+        now: datetime,
+        after: Mapping[str, object],
+        why: str = "",
     ) -> None:
         event = {
             "subject": self.name,

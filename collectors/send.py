@@ -62,7 +62,7 @@ class Sender:
         for source, responder in self.responders.items():
             rate_limits.record(self.metrics, responder, source, self.clock())
             for name in REPLY_COUNTERS:
-                self.metrics.add(name, 0, of=source)
+                self.metrics.add(name, 0, source=source)
 
     def tick(self) -> int:
         """Take up what is due; how many replies that were. Raises what the database raises."""
@@ -139,7 +139,7 @@ class Sender:
         )
         match result:
             case Sent(native_id=native_id, url=url):
-                self.metrics.add("replies_sent", of=held.source)
+                self.metrics.add("replies_sent", source=held.source)
                 confirm_at = now + timedelta(seconds=max(self.confirm_after_s, responder.settle_s))
                 with self.sessions.begin() as session:
                     outbox.sent(session, held, native_id, url, now, confirm_at)
@@ -148,7 +148,7 @@ class Sender:
             case Queue(at=at, reason=reason):
                 self._wait(held, ReplyState.QUEUED, at, reason)
             case ReadBack(at=at, reason=reason):
-                self.metrics.add("replies_unknown", of=held.source)
+                self.metrics.add("replies_unknown", source=held.source)
                 self._wait(held, ReplyState.UNKNOWN, at, reason)
             case Fail(reason=reason):
                 self._fail(held, reason)
@@ -204,7 +204,7 @@ class Sender:
 
     def _confirm(self, held: Claim, decision: Confirmed) -> None:
         seen = decision.seen
-        self.metrics.add("replies_confirmed", of=held.source)
+        self.metrics.add("replies_confirmed", source=held.source)
         with self.sessions.begin() as session:
             delivery_outcome.confirmed(
                 session, held, seen.native_id, seen.url, seen.at, self.clock()
@@ -228,7 +228,7 @@ class Sender:
 
     def _fail(self, held: Claim, reason: str) -> None:
         logger.warning("reply needs a person", extra={"reply": held.id, "reason": reason})
-        self.metrics.add("replies_failed", of=held.source)
+        self.metrics.add("replies_failed", source=held.source)
         with self.sessions.begin() as session:
             delivery_outcome.failed(session, held, reason, self.clock())
 

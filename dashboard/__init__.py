@@ -13,15 +13,15 @@ from dashboard.accounts import auth, me
 from dashboard.admin import dead_letters, health
 from dashboard.answering import forms as reply_forms
 from dashboard.answering import pages as queue_pages
-from dashboard.board import pages as board
+from dashboard.board import pages as board_pages
 from dashboard.frame import errors, formats, home, i18n, request_metrics, security, static_urls
 from dashboard.frame.app_context import EXTENSION, Desk, WebSettings
 from dashboard.frame.converters import ColumnNumber
-from dashboard.lists import pages as items
-from dashboard.live import pages as live
-from dashboard.thread import pages as mention
+from dashboard.lists import pages as list_pages
+from dashboard.live import pages as live_pages
+from dashboard.thread import pages as thread_pages
 from dashboard.triage import forms as triage_forms
-from dashboard.triage import pages as triage
+from dashboard.triage import pages as triage_pages
 from earshot.brand import Brand
 from earshot.database.db import Sessions
 from earshot.runtime.metrics import Metrics
@@ -33,16 +33,16 @@ PAGES = (
     home.pages,
     auth.pages,
     me.pages,
-    triage.pages,
+    triage_pages.pages,
     triage_forms.pages,
-    mention.pages,
+    thread_pages.pages,
     queue_pages.pages,
     reply_forms.pages,
-    items.pages,
-    board.pages,
+    list_pages.pages,
+    board_pages.pages,
     health.pages,
     dead_letters.pages,
-    live.pages,
+    live_pages.pages,
 )
 
 

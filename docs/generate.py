@@ -11,6 +11,8 @@ from string import Template
 
 from docs import operator_pages, system_pages
 from docs.topic_schemas import schemas
+from earshot.domain import ItemState, ReplyState
+from earshot.items.events import EventKind
 
 DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"
@@ -27,9 +29,14 @@ def pages() -> Mapping[str, str]:
         "routing": operator_pages.routing(),
         "macros": operator_pages.macros(),
         "facts": operator_pages.facts(),
+        "operators": operator_pages.operators(),
         "commands": system_pages.commands(),
         "topics": system_pages.topics(),
         "metrics": system_pages.metrics(),
+        "item_states": system_pages.words(ItemState),
+        "reply_states": system_pages.words(ReplyState),
+        "item_flags": system_pages.item_flags(),
+        "event_kinds": system_pages.words(EventKind),
         "ports": system_pages.ports(),
         "permissions": system_pages.permissions(),
     }

@@ -14,6 +14,7 @@ from docs.shapes import Key, keys_of
 from earshot.brand import Brand
 from earshot.settings import Settings
 from router.policy.expression import MACROS, Fields
+from router.policy.fact_tests import OPERATORS
 from router.policy.facts import AGENT, ITEM
 from router.policy.policy_schema import PolicyPart
 
@@ -103,6 +104,13 @@ def routing() -> str:
 
 def macros() -> str:
     return ", ".join(f"`{name}`" for name in MACROS)
+
+
+def operators() -> str:
+    said = MEANINGS["operators"]
+    same(OPERATORS, said, "[operators] of docs/meanings.toml")
+    rows = [(f"`{name}`", f"`{sign}`", said[name]) for name, (sign, _) in OPERATORS.items()]
+    return table(("comparison", "in CEL", "holds when the fact is"), rows)
 
 
 def facts() -> str:

@@ -19,6 +19,7 @@ _SIMPLE: Mapping[type[inspect.Type], str] = {
     inspect.DateTimeType: "time with zone",
     inspect.StructType: "section",
     inspect.UnionType: "section",
+    inspect.AnyType: "condition",
 }
 
 

@@ -8,8 +8,9 @@ import click
 
 from dashboard.accounts.permissions import GRANTS, Permission
 from docs.operator_pages import table
+from earshot.domain import ItemFlag, Vocabulary
 from earshot.log.topics import TOPICS
-from earshot.runtime.metrics import COUNTERS, GAUGES, HISTOGRAMS
+from earshot.runtime.metrics import COUNTERS, GAUGES, HISTOGRAMS, Metric
 from earshot.runtime.role import ROLES
 from earshot.settings import Telemetry
 from operations.cli import main
@@ -52,11 +53,24 @@ def topics() -> str:
 
 def metrics() -> str:
     rows = [
-        *((f"`earshot_{name}_total`", "counter", text) for name, text in COUNTERS.items()),
-        *((f"`earshot_{name}`", "gauge", text) for name, text in GAUGES.items()),
-        *((f"`earshot_{name}`", "histogram", text) for name, text in HISTOGRAMS.items()),
+        *(_metric(f"{name}_total", "counter", metric) for name, metric in COUNTERS.items()),
+        *(_metric(name, "gauge", metric) for name, metric in GAUGES.items()),
+        *(_metric(name, "histogram", metric) for name, metric in HISTOGRAMS.items()),
     ]
-    return table(("metric", "kind", "meaning"), rows)
+    return table(("metric", "kind", "label", "meaning"), rows)
+
+
+def _metric(name: str, kind: str, metric: Metric) -> tuple[str, ...]:
+    return f"`earshot_{name}`", kind, f"`{metric.label}`" if metric.label else "", metric.meaning
+
+
+def words(vocabulary: type[Vocabulary]) -> str:
+    return table(("word", "meaning"), [(f"`{word}`", word.meaning) for word in vocabulary])
+
+
+def item_flags() -> str:
+    rows = [(f"`{flag.name.lower()}`", str(int(flag)), flag.meaning) for flag in ItemFlag]
+    return table(("flag", "bit", "meaning"), rows)
 
 
 def ports() -> str:

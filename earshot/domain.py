@@ -18,6 +18,10 @@ import msgspec
 TOMBSTONE = 2**53 - 1
 """The revision of a deletion: above every edit, and still exact in JSON's numbers."""
 
+OWN_KEY = "own"
+"""Where release 0.1 has `Mention.own`: a key of the address. It is read for good, and written as
+long as roles of that release may read what is collected, during an upgrade."""
+
 TEXT_LIMIT = 40_000
 """The longest text kept of one mention, in characters (Reddit's own limit for a post)."""
 
@@ -75,7 +79,6 @@ class ItemState(Vocabulary):
     """Where an item is in its life. `earshot.items.lifecycle` says which may follow which."""
 
     NEW = "new", "In triage: nobody has decided yet whether it needs an answer."
-    TRIAGED = "triaged", "A listener wants an answer to it; it is about to be queued."
     QUEUED = "queued", "In its team's queue: it needs an answer and nobody has it."
     ASSIGNED = "assigned", "A responder has it, or has been offered it."
     ANSWERING = "answering", "Its responder writes the answer."
@@ -85,13 +88,12 @@ class ItemState(Vocabulary):
     CLOSED = "closed", "Work on it has ended without an answer from here."
     SNOOZED = "snoozed", "Set aside until a time; then it comes back by itself."
     DISMISSED = "dismissed", "It needs no answer."
-    EXPIRED = "expired", "Nobody looked at it in time: it is too old to be worth an answer."
+    EXPIRED = "expired", "Nobody answered in time: it is too old to be worth an answer."
 
 
 class ReplyState(Vocabulary):
     """Where a reply is on its way to the platform."""
 
-    DRAFT = "draft", "It is being written."
     AWAITING_APPROVAL = "awaiting_approval", "It waits for approval."
     QUEUED = "queued", "It waits for its turn, or for the time in which it can be undone to pass."
     SENDING = "sending", "The sender has it in hand: it may be on the platform already."
@@ -154,6 +156,8 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is False. `addressed` says that the post speaks to the brand: it names the brand's account
     or answers it. `address` is what the platform's responder needs to answer, as flat strings.
 
+    `own` says that the brand's own account wrote it: an answer given outside Earshot, say.
+
     `published_at` is what the post says of itself; on some platforms its author sets it freely.
     `received_at` is when the platform took the post in, by its own clock (None: `published_at`
     is the platform's time already). `edited_at` is when it took this edit in, where it says so.
@@ -180,12 +184,15 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     can_reply: bool = True
     reply_bar: str = ""
     addressed: bool = False
+    own: bool = False
     address: Mapping[str, str] = msgspec.field(default_factory=dict)
     received_at: datetime | None = None
     edited_at: datetime | None = None
     history: bool = False
 
     def __post_init__(self) -> None:
+        if self.address.get(OWN_KEY) == "1":
+            msgspec.structs.force_setattr(self, "own", True)  # noqa: FBT003 -- an attribute's value
         aware(self.published_at, "published_at")
         aware(self.collected_at, "collected_at")
         if self.received_at is not None:
@@ -208,6 +215,10 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def thread_id(self) -> str:
         """The conversation's key within a brand: `platform:thread`."""
         return f"{self.platform}:{self.thread}"
+
+    def keys(self) -> tuple[str, str, datetime]:
+        """`id`, `thread_id` and `arrived_at`, for who needs them more than once."""
+        return self.id, self.thread_id, self.arrived_at
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -26,7 +26,6 @@ NOT_SETTINGS = frozenset({"EARSHOT_CONFIG", "EARSHOT_DATA_DIR", CRASH_AT})
 
 _TEST_PREFIX = "EARSHOT_TEST_"
 
-Positive = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 
@@ -67,6 +66,7 @@ class Log(_Section, frozen=True):
     replication: Annotated[int, Meta(ge=1, le=5)] = 1
     retention_s: Seconds = 7 * 86_400.0
     spool_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_024
+    messages_per_record: Annotated[int, Meta(ge=1, le=64)] = 1
     security_protocol: str = "PLAINTEXT"
     sasl_mechanism: str = ""
     sasl_username: str = ""

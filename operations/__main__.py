@@ -1,4 +1,4 @@
-"""`python -m operations`."""
+"""`python -m operations`: the command `earshot`."""
 
 from operations.cli import main
 

@@ -16,8 +16,7 @@ from earshot.items.lifecycle import Forbidden, Stale
 from earshot.log.topics import Malformed
 from earshot.runtime.crash_points import passed
 from router.intake import store
-from router.intake.numbering import item_numbers
-from router.intake.planning import Undecidable, plan_batch
+from router.intake.fold import Undecidable
 from router.policy.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -72,10 +71,7 @@ class Router:
 
     def _store(self, batch: Sequence[Classified]) -> None:
         with self._sessions.begin() as session:
-            known = store.load(session, batch)
-            now = self._clock()
-            plan = plan_batch(batch, known, self._policies, now, item_numbers(now, self._draw))
-            store.write(session, plan)
+            store.store(session, batch, self._policies, self._clock, self._draw)
             passed("route.writing")
 
 

@@ -16,6 +16,7 @@ from earshot.database import db
 from earshot.database.db import Sessions
 from earshot.domain import ItemState
 from earshot.items import holding, lifecycle
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, Forbidden, Stale
 from earshot.log import dead_letters
 from earshot.log.contract import Log
@@ -77,7 +78,8 @@ def tick(
         _take_back(sessions, policy, now, report)
         _wake_and_expire(sessions, policy, now, report, expire=expire)
         began = monotonic()
-        state, slots = _situation(sessions, policy, now, thorough=thorough)
+        with db.readers_of(sessions)() as session:
+            state, slots = snapshot.load(session, policy, now, thorough=thorough)
         report.reading_s += monotonic() - began
         _decide(sessions, policy, now, report, state, slots)
     return report
@@ -120,13 +122,6 @@ def _wake_and_expire(
                 report.woken += 1
 
 
-def _situation(
-    sessions: Sessions, policy: Policy, now: datetime, *, thorough: bool
-) -> tuple[State, dict[int, int]]:
-    with db.readers_of(sessions)() as session:
-        return snapshot.load(session, policy, now, thorough=thorough)
-
-
 def _decide(
     sessions: Sessions,
     policy: Policy,
@@ -160,7 +155,7 @@ def _to_triage(policy: Policy, escalate: Escalate, now: datetime) -> Change:
         actor=claims.ACTOR,
         at=now,
         to=ItemState.NEW,
-        kind="item.escalated",
+        kind=EventKind.ITEM_ESCALATED,
         why={"reason": escalate.reason, "policy": policy.version},
         # Offered afresh once a listener has sent it on.
         columns={"state_reason": escalate.reason, "offers": 0, "excluded": []},

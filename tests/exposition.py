@@ -8,9 +8,9 @@ from earshot.runtime.metrics import Metrics
 
 
 def told(metrics: Metrics, name: str) -> dict[str, float]:
-    """The samples of one metric, by their label `of`."""
+    """The samples of one metric, by their label other than the role."""
     return {
-        sample.labels.get("of", ""): sample.value
+        next((sample.labels[name] for name in sample.labels if name != "role"), ""): sample.value
         for family in text_string_to_metric_families(metrics.text().decode())
         for sample in family.samples
         if sample.name == name

@@ -237,7 +237,7 @@ def test_nothing_is_lost_and_nothing_is_sent_twice(
 
     second = system_at(tmp_path / "second", config, databases[1])
     said = run(second, "restore", str(tmp_path / "backup"))
-    assert f"{len(keys)} replies will be looked for" in said
+    assert f"{len(keys)} replies will be checked" in said
     platform = second.home / "sources/world"
     shutil.copy(tmp_path / "platform", platform)
     engine = engine_of(second)

@@ -128,7 +128,7 @@ def brand_that_triages_everything(folder: Path, word: str) -> Path:
     brand["queries"] = {"name": f'"{word}"'}
     (target / "brand.yaml").write_text(yaml.safe_dump(brand))
     policy = yaml.safe_load((shipped / "routing.yaml").read_text())
-    policy["intake"] = [{"id": "all", "when": "true", "do": "triage", "reason": "a person looks"}]
+    policy["intake"] = [{"id": "all", "if": True, "do": "triage", "reason": "a person looks"}]
     (target / "routing.yaml").write_text(yaml.safe_dump(policy, sort_keys=False))
     return target.parent
 

@@ -33,7 +33,7 @@ from earshot.log.memory import MemoryLog
 from earshot.log.topics import CLASSIFIED, MENTIONS
 from earshot.runtime.metrics import Metrics
 from router import sweep
-from router.intake.history import OLD
+from router.intake.opening import OLD
 from router.route import Router
 from tests.collectors.platforms.bluesky.server import BlueskyServer
 from tests.collectors.platforms.reddit.server import ACCOUNT, USERNAME, RedditServer

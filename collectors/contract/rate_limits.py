@@ -102,8 +102,8 @@ class RateLimited(Protocol):
 def record(metrics: Metrics, asked: object, of: str, now: datetime) -> None:
     """Set the gauges of the source `of` by what its platform told `asked`: NaN, if nothing."""
     left = asked.rate_limits.scarcest(now) if isinstance(asked, RateLimited) else None
-    metrics.set("rate_limit_remaining", left.remaining if left else math.nan, of=of)
-    metrics.set("rate_limit_requests", left.limit if left else math.nan, of=of)
+    metrics.set("rate_limit_remaining", left.remaining if left else math.nan, source=of)
+    metrics.set("rate_limit_requests", left.limit if left else math.nan, source=of)
 
 
 def read(known: LimitHeaders, headers: Mapping[str, str], now: datetime) -> RateLimit | None:

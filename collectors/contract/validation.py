@@ -49,6 +49,17 @@ MISREAD = (
 
 _BLANK = re.compile(r"[\x00-\x20]")
 
+MISREAD = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    AssertionError,
+    RecursionError,
+)
+"""What a library or a parser raises on an answer that is JSON, but not the platform's."""
+
 
 def clean_text(raw: str, limit: int = TEXT_LIMIT) -> str:
     """`raw` without NUL and lone surrogates (no database stores them), at most `limit` long."""

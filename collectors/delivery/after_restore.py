@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from collectors.delivery.outbox import ACTOR
 from earshot.database.tables import ReplyRow
 from earshot.domain import ReplyState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 
 DOUBTFUL = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
@@ -68,5 +69,5 @@ def doubt_replies(session: Session, taken_at: datetime, now: datetime) -> int:
             "after": {"state": ReplyState.UNKNOWN},
             "why": {"reason": REASON, "taken_at": taken_at},
         }
-        record(session, row.brand, now, ACTOR, "reply.unknown", [event])
+        record(session, row.brand, now, ACTOR, EventKind.REPLY_UNKNOWN, [event])
     return len(found)

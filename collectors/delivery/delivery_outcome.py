@@ -17,6 +17,7 @@ from collectors.delivery.outbox import ACTOR, Claim, settle
 from earshot.database.tables import ItemRow, MentionRow, PersonRow, ReplyRow
 from earshot.domain import ItemFlag, ItemState, ReplyState
 from earshot.items import lifecycle, rollups
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change
 
 _RACES = 3
@@ -143,4 +144,4 @@ def _move_item(
     except lifecycle.Forbidden as error:
         # closed by hand while the answer was on its way: the reply's own event tells the story
         event = {"item_id": held.item_id, "subject": str(held.id), "why": {"reason": str(error)}}
-        lifecycle.record(session, held.brand, now, ACTOR, "item.kept", [event])
+        lifecycle.record(session, held.brand, now, ACTOR, EventKind.ITEM_KEPT, [event])

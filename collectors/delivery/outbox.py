@@ -17,6 +17,7 @@ from collectors.delivery.send_rules import Context
 from earshot.database.tables import IS_UNDERWAY, MentionRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
 from earshot.items import lifecycle
+from earshot.items.events import SENDER_WROTE
 
 ACTOR = "role:send"
 
@@ -271,4 +272,4 @@ def _record(
         "after": {"state": after},
         "why": why or {},
     }
-    lifecycle.record(session, brand, now, ACTOR, f"reply.{after}", [event])
+    lifecycle.record(session, brand, now, ACTOR, SENDER_WROTE[ReplyState(after)], [event])

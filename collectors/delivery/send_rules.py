@@ -76,13 +76,13 @@ def before_sending(
         (thread.gone or context.deleted, "The post was deleted, so there is nothing to answer."),
         (
             not context.can_reply,
-            context.reply_bar or "The platform does not allow an answer here.",
+            context.reply_bar or "The platform does not allow a reply here.",
         ),
     )
     doubts = (
-        (context.edited, "The author edited the post after this answer was written."),
-        (context.author_wrote_again, "The author wrote again after this answer was written."),
-        (answered, "An answer of ours stands below this post already."),
+        (context.edited, "The author edited the post after this reply was written."),
+        (context.author_wrote_again, "The author wrote again after this reply was written."),
+        (answered, "One of our replies is already below this post."),
     )
     for stands_against, reason in bars if forced else (*bars, *doubts):
         if stands_against:
@@ -164,17 +164,17 @@ def after_reading(
     if native_id:
         if reads + 1 >= READ_ATTEMPTS:
             return Fail(
-                reason="The platform took the answer but does not show it: it may have been "
-                "removed or hidden. Look at the thread before you send it again."
+                reason="The platform accepted the reply but does not show it: it may have been "
+                "removed or hidden. Check the thread before you send it again."
             )
-        return ReadBack(at=now + settle * 2**reads, reason="taken, not visible yet")
+        return ReadBack(at=now + settle * 2**reads, reason="accepted, not visible yet")
     if reads + 1 < READS:
         return ReadBack(at=now + settle, reason="not visible yet")
     if attempts >= ATTEMPTS:
         return Fail(
-            reason=f"None of {attempts} attempts got an answer, and it is not in the thread."
+            reason=f"None of {attempts} attempts got a response, and the thread has no reply."
         )
-    return Queue(at=now, reason=f"not in the thread after {READS} reads: it was not posted")
+    return Queue(at=now, reason=f"not in the thread after {READS} checks: it was not posted")
 
 
 def after_unreadable(
@@ -183,8 +183,8 @@ def after_unreadable(
     """What a failed read-back means; `failures` counts those in a row before it."""
     if failures + 1 >= READ_ATTEMPTS:
         return Fail(
-            reason=f"It could not be found out whether the answer was posted ({reason}). "
-            "Look at the thread before you send it again."
+            reason=f"It is not known whether the reply was posted ({reason}). "
+            "Check the thread before you send it again."
         )
     rest = retry_after_s if retry_after_s is not None else min(300.0, 5.0 * 2**failures)
     return ReadBack(at=now + timedelta(seconds=rest), reason=reason)

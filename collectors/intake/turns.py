@@ -12,15 +12,15 @@ def run(
     collectors: Sequence[Collector],
     stop: threading.Event,
     step_done: Callable[[], None],
-    tend: Callable[[], None] = lambda: None,
+    drain: Callable[[], None] = lambda: None,
 ) -> None:
     """Step the collectors in turn until `stop` is set, resting while none is due.
 
-    `tend` is called before each turn, at least once a second.
+    `drain` is called before each turn, at least once a second.
     """
     try:
         while not stop.is_set():
-            tend()
+            drain()
             for collector in collectors:
                 collector.step()
             step_done()

@@ -131,7 +131,7 @@ def sign_in() -> Answer:
     address = request.remote_addr or ""
     pause = throttle().attempt(address, email, now)
     if pause:
-        desk().metrics.add("sign_ins", of="throttled")
+        desk().metrics.add("sign_ins", outcome="throttled")
         return _refuse(email, too_many(pause), 429)
     with desk().readers.begin() as reading:
         person = reading.execute(
@@ -141,10 +141,10 @@ def sign_in() -> Answer:
         ).first()
     right = verify(request.form.get("password", ""), person.password_hash if person else "")
     if person is None or not right:
-        desk().metrics.add("sign_ins", of="wrong")
+        desk().metrics.add("sign_ins", outcome="wrong")
         return _refuse(email, _("Wrong e-mail or password."), 422)
     throttle().succeeded(address, email)
-    desk().metrics.add("sign_ins", of="right")
+    desk().metrics.add("sign_ins", outcome="right")
     return _enter(person.id, now)
 
 

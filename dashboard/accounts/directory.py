@@ -15,6 +15,7 @@ from dashboard.accounts.people import PersonError
 from earshot.database.tables import ItemRow, MembershipRow, PersonRow, SessionRow
 from earshot.domain import ItemState, Role
 from earshot.items import assignments, lifecycle
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import Change
 
@@ -103,7 +104,7 @@ def disable(session: Session, person_id: int, actor: str, now: datetime) -> Clos
         delete(SessionRow).where(SessionRow.person_id == person_id).returning(SessionRow.token_hash)
     ).all()
     items = _give_back(session, person_id, actor, now)
-    _note(session, sorted(brands), now, actor, "person.disabled", person_id, before=True)
+    _note(session, sorted(brands), now, actor, EventKind.PERSON_DISABLED, person_id, before=True)
     return Closed(len(ended), items)
 
 
@@ -122,7 +123,7 @@ def enable(session: Session, person_id: int, actor: str, now: datetime) -> bool:
         return False
     places = select(MembershipRow.brand).where(MembershipRow.person_id == person_id)
     brands = sorted(session.scalars(places))
-    _note(session, brands, now, actor, "person.enabled", person_id, before=False)
+    _note(session, brands, now, actor, EventKind.PERSON_ENABLED, person_id, before=False)
     return True
 
 
@@ -181,7 +182,7 @@ def _note(
     brands: Sequence[str],
     now: datetime,
     actor: str,
-    kind: str,
+    kind: EventKind,
     person_id: int,
     *,
     before: bool,
@@ -239,4 +240,4 @@ def change_place(
         "before": {name: before for name, (before, _) in differ.items()},
         "after": {name: after for name, (_, after) in differ.items()},
     }
-    lifecycle.record(session, brand, now, actor, "person.changed", [event])
+    lifecycle.record(session, brand, now, actor, EventKind.PERSON_CHANGED, [event])

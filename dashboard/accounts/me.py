@@ -17,6 +17,7 @@ from dashboard.frame.i18n import LOCALES
 from dashboard.frame.i18n import gettext as _
 from earshot.database.tables import MembershipRow, PersonRow
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 
 pages = Blueprint("me", __name__)
 
@@ -90,7 +91,7 @@ def change_password() -> Response | tuple[str, int]:
     try:
         with desk().sessions.begin() as writing:
             people.set_password(writing, who.person_id, request.form.get("new", ""))
-            lifecycle.record(writing, who.brand, now, who.actor, "person.password", [{}])
+            lifecycle.record(writing, who.brand, now, who.actor, EventKind.PERSON_PASSWORD, [{}])
             token = browser_sessions.begin(writing, who.person_id, agent, now)
     except WeakPassword:
         return _page(_("A password needs 10 to 256 characters."), 422)
@@ -134,7 +135,7 @@ def duty() -> Response:
             "before": {"on_duty": who.on_duty},
             "after": {"on_duty": on_duty},
         }
-        lifecycle.record(writing, who.brand, now, who.actor, "person.duty", [event])
+        lifecycle.record(writing, who.brand, now, who.actor, EventKind.PERSON_DUTY, [event])
     flash(_("You are on duty.") if on_duty else _("You are off duty."))
     return redirect(url_for("queue.queue"))
 

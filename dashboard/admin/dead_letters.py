@@ -36,12 +36,13 @@ def letters() -> str:
 @needs(Permission.SEE_DEAD)
 def letter(letter_id: int) -> str:
     found = _find(letter_id)
+    headers = dead_letters.original_headers(found.headers)
     return render_template(
         "dead_letter.html",
         letter=found,
         key=readable(found.key, 200),
         value=readable(found.value),
-        headers={name: readable(str(value).encode(), 400) for name, value in found.headers.items()},
+        headers={name: readable(value.encode(), 400) for name, value in headers.items()},
         may_settle=viewer().can(Permission.SETTLE_DEAD),
     )
 

@@ -16,6 +16,7 @@ from dashboard.frame.app_context import desk, viewer
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from earshot.database.tables import EventRow, SourceHealthRow
+from earshot.items.events import EventKind
 
 pages = Blueprint("health", __name__)
 
@@ -115,7 +116,7 @@ def gaps(session: Session, brand: str) -> list[GapLine]:
         .where(
             EventRow.seq > newest - _SEARCHED,
             EventRow.brand == brand,
-            EventRow.kind == "source.gap",
+            EventRow.kind == EventKind.SOURCE_GAP,
         )
         .order_by(EventRow.seq.desc())
         .limit(GAPS)

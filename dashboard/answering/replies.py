@@ -19,6 +19,7 @@ from dashboard.frame.app_context import Viewer
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, Stale
 from earshot.items.reply_length import tightest
 
@@ -179,7 +180,7 @@ def to_sending(session: Session, who: Viewer, item_id: int, reply_id: int, now: 
             actor=who.actor,
             at=now,
             to=ItemState.SENDING,
-            kind="reply.queued",
+            kind=EventKind.REPLY_QUEUED,
             why={"reply": reply_id},
         ),
     )

@@ -14,6 +14,7 @@ from dashboard.frame.app_context import Viewer
 from earshot.database.tables import ItemRow, ReplyRow
 from earshot.domain import ItemState, ReplyState
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import Change, Stale
 
@@ -81,7 +82,7 @@ def _back_to_answering(
             actor=who.actor,
             at=now,
             to=ItemState.ANSWERING if held else None,
-            kind="reply.withdrawn",
+            kind=EventKind.REPLY_WITHDRAWN,
             why={"reply": reply_id},
         ),
     )

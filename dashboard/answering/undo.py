@@ -21,6 +21,7 @@ from earshot.database.tables import EventRow, ItemRow
 from earshot.domain import ItemState
 from earshot.items import assignments, lifecycle
 from earshot.items.assignments import BY_HAND
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD, Hold
 from earshot.items.lifecycle import Change, Stale
 
@@ -100,7 +101,7 @@ def take_back(session: Session, who: Viewer, item_id: int, expect: int, now: dat
             actor=who.actor,
             at=now,
             to=ItemState(stood.pop("state")),
-            kind="item.undone",
+            kind=EventKind.ITEM_UNDONE,
             why={"taken_back": Done.name},
             columns=stood,
             expect=expect,

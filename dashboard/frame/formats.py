@@ -23,7 +23,6 @@ RELATIVE = timedelta(hours=24)
 
 STATES: Mapping[str, str] = {
     ItemState.NEW: lazy("New"),
-    ItemState.TRIAGED: lazy("Triaged"),
     ItemState.QUEUED: lazy("Queued"),
     ItemState.ASSIGNED: lazy("Assigned"),
     ItemState.ANSWERING: lazy("Being answered"),
@@ -36,7 +35,6 @@ STATES: Mapping[str, str] = {
     ItemState.EXPIRED: lazy("Expired"),
 }
 REPLY_STATES: Mapping[str, str] = {
-    ReplyState.DRAFT: lazy("draft"),
     ReplyState.AWAITING_APPROVAL: lazy("awaiting approval"),
     ReplyState.QUEUED: lazy("queued"),
     ReplyState.SENDING: lazy("sending"),

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from earshot.domain import ItemState
+from earshot.items.events import EventKind
 
-NEW_KINDS = frozenset({"mention.new", "item.new", "item.reopened"})
+NEW_KINDS = frozenset({EventKind.MENTION_NEW, EventKind.ITEM_NEW, EventKind.ITEM_REOPENED})
 """Events that put an item into triage, if that is where it stands after them."""
+
+SOURCE_KINDS = frozenset({EventKind.SOURCE_HEALTH, EventKind.SOURCE_GAP})
 
 NEW_IDS = 50
 CHANGED_IDS = 200
@@ -50,7 +53,7 @@ def told(happenings: Iterable[Happening]) -> dict[str, Any]:
     sources: dict[str, None] = {}
     for happening in happenings:
         item = happening.item_id
-        if happening.kind.startswith("source."):
+        if happening.kind in SOURCE_KINDS:
             sources[happening.subject] = None
         elif item is None:
             continue

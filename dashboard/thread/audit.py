@@ -13,45 +13,45 @@ from sqlalchemy.orm import Session
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from earshot.database.tables import EventRow, PersonRow
-from earshot.domain import ItemState
+from earshot.items.events import EventKind
 
 LIMIT = 200
 
-_BY_STATE: Mapping[str, str] = {
-    ItemState.NEW: lazy("sent it to triage"),
-    ItemState.TRIAGED: lazy("triaged it"),
-    ItemState.QUEUED: lazy("queued it for %(team)s"),
-    ItemState.ASSIGNED: lazy("assigned it to %(assignee)s"),
-    ItemState.ANSWERING: lazy("started answering"),
-    ItemState.AWAITING_APPROVAL: lazy("asked for approval"),
-    ItemState.SENDING: lazy("started sending a reply"),
-    ItemState.ANSWERED: lazy("answered it"),
-    ItemState.CLOSED: lazy("closed it"),
-    ItemState.SNOOZED: lazy("snoozed it"),
-    ItemState.DISMISSED: lazy("dismissed it: %(reason)s"),
-    ItemState.EXPIRED: lazy("marked it as expired"),
+SENTENCES: Mapping[str, str] = {
+    EventKind.ITEM_NEW: lazy("sent it to triage"),
+    EventKind.ITEM_QUEUED: lazy("queued it for %(team)s"),
+    EventKind.ITEM_ASSIGNED: lazy("assigned it to %(assignee)s"),
+    EventKind.ITEM_ANSWERING: lazy("started answering"),
+    EventKind.ITEM_AWAITING_APPROVAL: lazy("asked for approval"),
+    EventKind.ITEM_SENDING: lazy("started sending a reply"),
+    EventKind.ITEM_ANSWERED: lazy("answered it"),
+    EventKind.ITEM_CLOSED: lazy("closed it"),
+    EventKind.ITEM_SNOOZED: lazy("snoozed it"),
+    EventKind.ITEM_DISMISSED: lazy("dismissed it: %(reason)s"),
+    EventKind.ITEM_EXPIRED: lazy("marked it as expired"),
+    EventKind.ITEM_WOKEN: lazy("ended the snooze"),
+    EventKind.ITEM_ESCALATED: lazy("raised its urgency"),
+    EventKind.ITEM_UNDONE: lazy("undid the last decision"),
+    EventKind.ITEM_REOPENED: lazy("reopened it"),
+    EventKind.ITEM_KEPT: lazy("left it as it was"),
+    EventKind.MENTION_NEW: lazy("created the item"),
+    EventKind.LABEL_CORRECTED: lazy("corrected a label"),
+    EventKind.MENTION_EDITED: lazy("recorded that the author edited the post"),
+    EventKind.MENTION_DELETED: lazy("recorded that the post was deleted"),
+    EventKind.REPLY_QUEUED: lazy("queued a reply"),
+    EventKind.REPLY_WITHDRAWN: lazy("withdrew a reply"),
+    EventKind.REPLY_SENDING: lazy("started sending a reply"),
+    EventKind.REPLY_SENT: lazy("sent a reply"),
+    EventKind.REPLY_CONFIRMED: lazy("confirmed that the reply is on the platform"),
+    EventKind.REPLY_FAILED: lazy("could not send the reply"),
+    EventKind.REPLY_UNKNOWN: lazy("is not sure that the reply arrived"),
+    EventKind.REPLY_SEEN_OUTSIDE: lazy("recorded an answer given on the platform"),
+    EventKind.ASSIGNMENT_OFFERED: lazy("offered it to %(assignee)s"),
+    EventKind.ASSIGNMENT_ACCEPTED: lazy("accepted it"),
+    EventKind.ASSIGNMENT_RELEASED: lazy("returned it to the queue"),
 }
-_BY_KIND: Mapping[str, str] = {
-    "mention.new": lazy("created the item"),
-    "item.woken": lazy("ended the snooze"),
-    "item.escalated": lazy("raised its urgency"),
-    "item.undone": lazy("undid the last decision"),
-    "item.reopened": lazy("reopened it"),
-    "label.corrected": lazy("corrected a label"),
-    "mention.edited": lazy("recorded that the author edited the post"),
-    "mention.deleted": lazy("recorded that the post was deleted"),
-    "mention.followed": lazy("received another post from the author"),
-    "reply.queued": lazy("queued a reply"),
-    "reply.withdrawn": lazy("withdrew a reply"),
-    "reply.sending": lazy("started sending a reply"),
-    "reply.sent": lazy("sent a reply"),
-    "reply.confirmed": lazy("confirmed that the reply is on the platform"),
-    "reply.failed": lazy("could not send the reply"),
-    "reply.unknown": lazy("is not sure that the reply arrived"),
-    "assignment.offered": lazy("offered it to %(assignee)s"),
-    "assignment.accepted": lazy("accepted it"),
-    "assignment.released": lazy("returned it to the queue"),
-}
+"""What happened, by the kind of event: every kind that belongs to an item has its sentence."""
+
 _ROLES: Mapping[str, str] = {
     "collect": lazy("The collector"),
     "classify": lazy("The classifier"),
@@ -147,7 +147,7 @@ def actor_name(actor: str, names: Mapping[int, str]) -> str:
 
 
 def _what(row: EventRow, after: Mapping[str, Any], names: Mapping[int, str]) -> str:
-    sentence = _BY_KIND.get(row.kind) or _BY_STATE.get(after.get("state", ""))
+    sentence = SENTENCES.get(row.kind)
     if sentence is None:
         return row.kind.replace(".", " ").replace("_", " ")
     return _(

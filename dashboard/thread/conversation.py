@@ -20,7 +20,7 @@ DATED_BACK = timedelta(minutes=10)
 """By so much may a post's own date lie before the platform had it: clocks differ, phones wait."""
 HISTORY = 10
 
-NEVER_SENT = (ReplyState.DRAFT, ReplyState.WITHDRAWN)
+NEVER_SENT = (ReplyState.WITHDRAWN,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,8 @@ from dashboard.frame.app_context import Viewer
 from earshot.database.tables import ItemRow, MentionRow
 from earshot.domain import ItemFlag
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change
-
-KIND = "label.corrected"
 
 
 def correct(
@@ -49,7 +48,7 @@ def correct(
             brand=who.brand,
             actor=who.actor,
             at=now,
-            kind=KIND,
+            kind=EventKind.LABEL_CORRECTED,
             why={"mention": mention_id, "model": model or ""},
             columns={
                 "topic": topic,

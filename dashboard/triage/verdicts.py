@@ -18,6 +18,7 @@ from dashboard.frame.i18n import lazy
 from earshot.database.tables import EventRow, ItemRow, MembershipRow, PersonRow, Utc
 from earshot.domain import ItemState
 from earshot.items import assignments, lifecycle
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import Change, Stale
 
@@ -156,7 +157,7 @@ def undo(
             actor=who.actor,
             at=now,
             to=to,
-            kind="item.undone",
+            kind=EventKind.ITEM_UNDONE,
             why=why | ({"client": client} if client else {}),
             columns=before,
             expect=expect,

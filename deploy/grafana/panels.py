@@ -26,12 +26,12 @@ class Panel:
     lines: tuple[Line, ...]
 
 
-def _largest(metric: str) -> Line:
-    """Each sweep tells the same of the whole: the largest, not the sum."""
-    return Line(f"max by (of) ({metric})", "{{of}}")
+def _largest(metric: str, by: str) -> Line:
+    """Each sweep reports the same of the whole: the largest, not the sum."""
+    return Line(f"max by ({by}) ({metric})", f"{{{{{by}}}}}")
 
 
-def _rate(metric: str, by: str = "of") -> Line:
+def _rate(metric: str, by: str) -> Line:
     return Line(f"sum by ({by}) (rate({metric}[$__rate_interval]))", f"{{{{{by}}}}}")
 
 
@@ -51,13 +51,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Open items",
             "short",
             "Items in which somebody waits, by brand.",
-            (_largest("earshot_items_open"),),
+            (_largest("earshot_items_open", "brand"),),
         ),
         Panel(
             "Overdue items",
             "short",
             "Items whose promise is broken while somebody waits, by brand.",
-            (_largest("earshot_items_overdue"),),
+            (_largest("earshot_items_overdue", "brand"),),
         ),
         Panel(
             "Offers",
@@ -74,35 +74,44 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "What is nowhere, and what waits for a person. Both are 0 on a good day.",
             (
                 Line("max(earshot_ledger_difference)", "difference"),
-                Line("max by (of) (earshot_dead_letters_waiting)", "dead: {{of}}"),
+                Line("max by (topic) (earshot_dead_letters_waiting)", "dead: {{topic}}"),
             ),
         ),
     ),
     "Sources": (
         Panel(
-            "Posts read", "ops", "By source, matched or not.", (_rate("earshot_posts_read_total"),)
+            "Posts read",
+            "ops",
+            "By source, matched or not.",
+            (_rate("earshot_posts_read_total", "source"),),
         ),
         Panel(
             "Mentions published",
             "ops",
             "What matched a query, by source.",
-            (_rate("earshot_mentions_published_total"),),
+            (_rate("earshot_mentions_published_total", "source"),),
         ),
         Panel(
             "Since the last good poll",
             "s",
             "Seconds to minutes, depending on how often a source is polled.",
-            (_age("earshot_source_polled_timestamp_seconds", "of"),),
+            (_age("earshot_source_polled_timestamp_seconds", "source"),),
         ),
         Panel(
             "Failed polls, gaps, unreadable posts",
             "short",
             "In the last hour, by source.",
             (
-                Line("sum by (of) (increase(earshot_source_errors_total[1h]))", "{{of}} errors"),
-                Line("sum by (of) (increase(earshot_source_gaps_total[1h]))", "{{of}} gaps"),
                 Line(
-                    "sum by (of) (increase(earshot_posts_rejected_total[1h]))", "{{of}} unreadable"
+                    "sum by (source) (increase(earshot_source_errors_total[1h]))",
+                    "{{source}} errors",
+                ),
+                Line(
+                    "sum by (source) (increase(earshot_source_gaps_total[1h]))", "{{source}} gaps"
+                ),
+                Line(
+                    "sum by (source) (increase(earshot_posts_rejected_total[1h]))",
+                    "{{source}} unreadable",
                 ),
             ),
         ),
@@ -112,9 +121,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "What a platform still takes, by source and who asks it. It falls and starts anew.",
             (
                 Line(
-                    "min by (of, role) (earshot_rate_limit_remaining"
+                    "min by (source, role) (earshot_rate_limit_remaining"
                     " / earshot_rate_limit_requests)",
-                    "{{of}} {{role}}",
+                    "{{source}} {{role}}",
                 ),
             ),
         ),
@@ -133,7 +142,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Lag",
             "short",
             "Records that wait, by topic. It comes back to 0.",
-            (_largest("earshot_log_lag"),),
+            (_largest("earshot_log_lag", "topic"),),
         ),
         Panel(
             "From collected to done",
@@ -145,12 +154,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
-            "Age of what is in hand",
+            "Age of what is in progress",
             "s",
             "How long ago the oldest record was collected that a stage works on.",
             (
                 Line(
-                    "time() - min by (role) (earshot_oldest_in_hand_timestamp_seconds > 0)",
+                    "time() - min by (role) (earshot_oldest_in_progress_timestamp_seconds > 0)",
                     "{{role}}",
                 ),
             ),
@@ -165,16 +174,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Set aside",
             "short",
             "Records that a stage could not handle, in the last hour, by topic.",
-            (Line("sum by (of) (increase(earshot_dead_letters_total[1h]))", "{{of}}"),),
+            (Line("sum by (topic) (increase(earshot_dead_letters_total[1h]))", "{{topic}}"),),
         ),
     ),
     "Replies": (
-        Panel("On their way", "short", "By state.", (_largest("earshot_outbox_replies"),)),
+        Panel("On their way", "short", "By state.", (_largest("earshot_outbox_replies", "state"),)),
         Panel(
             "Age of the oldest",
             "s",
             "By state, since its writer handed it over. `unknown` is there for seconds only.",
-            (Line("time() - max by (of) (earshot_outbox_oldest_timestamp_seconds > 0)", "{{of}}"),),
+            (_age("earshot_outbox_oldest_timestamp_seconds", "state"),),
         ),
         Panel(
             "Sent and confirmed",
@@ -182,12 +191,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "By source. The two agree.",
             (
                 Line(
-                    "sum by (of) (rate(earshot_replies_sent_total[$__rate_interval]))",
-                    "{{of}} sent",
+                    "sum by (source) (rate(earshot_replies_sent_total[$__rate_interval]))",
+                    "{{source}} sent",
                 ),
                 Line(
-                    "sum by (of) (rate(earshot_replies_confirmed_total[$__rate_interval]))",
-                    "{{of}} confirmed",
+                    "sum by (source) (rate(earshot_replies_confirmed_total[$__rate_interval]))",
+                    "{{source}} confirmed",
                 ),
             ),
         ),
@@ -196,15 +205,21 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "short",
             "Attempts without a clear answer, and replies that need a person, in the last hour.",
             (
-                Line("sum by (of) (increase(earshot_replies_unknown_total[1h]))", "{{of}} unclear"),
                 Line(
-                    "sum by (of) (increase(earshot_replies_failed_total[1h]))", "{{of}} given back"
+                    "sum by (source) (increase(earshot_replies_unknown_total[1h]))",
+                    "{{source}} unclear",
+                ),
+                Line(
+                    "sum by (source) (increase(earshot_replies_failed_total[1h]))",
+                    "{{source}} given back",
                 ),
             ),
         ),
     ),
     "Desk": (
-        Panel("Answers", "reqps", "By class of status.", (_rate("earshot_requests_total"),)),
+        Panel(
+            "Answers", "reqps", "By class of status.", (_rate("earshot_requests_total", "status"),)
+        ),
         Panel(
             "Time to answer",
             "s",
@@ -218,7 +233,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Attempts to sign in",
             "short",
             "In ten minutes, by how they ended.",
-            (Line("sum by (of) (increase(earshot_sign_ins_total[10m]))", "{{of}}"),),
+            (Line("sum by (outcome) (increase(earshot_sign_ins_total[10m]))", "{{outcome}}"),),
         ),
     ),
     "Processes": (

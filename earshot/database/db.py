@@ -215,6 +215,17 @@ def upsert(
     return max(0, result.rowcount)
 
 
+def add_counts(
+    session: Session,
+    counts: Iterable[tuple[type[Table], Sequence[str], Mapping[tuple[Any, ...], int]]],
+) -> None:
+    """Add to each table's column `n` what is counted for its key, in an order for all writers."""
+    for table, key, added in counts:
+        changed = sorted((values, n) for values, n in added.items() if n)
+        rows = [dict(zip(key, values, strict=True)) | {"n": n} for values, n in changed]
+        upsert(session, table, rows, key=key, add=("n",))
+
+
 @lru_cache(maxsize=128)
 def _json_holds(table: type[Table]) -> bool:
     """Whether JSON holds each value of a row just as it is, as it does those of counts."""

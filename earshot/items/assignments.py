@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow, PersonRow
 from earshot.domain import ItemState, Role
 from earshot.items import lifecycle
+from earshot.items.events import EventKind
 from earshot.items.holding import Hold
 from earshot.items.lifecycle import Change, Stale
 
@@ -68,7 +69,7 @@ def offer(session: Session, offered: Offered, actor: str, now: datetime) -> int:
             actor=actor,
             at=now,
             to=ItemState.ASSIGNED,
-            kind="assignment.offered",
+            kind=EventKind.ASSIGNMENT_OFFERED,
             why=offered.explain,
             columns={"offers": item.offers + 1},
             expect=offered.expect,
@@ -168,7 +169,9 @@ def accept(session: Session, brand: str, item_id: int, person_id: int, now: date
         .values(suspect_until=None)
     )
     event = {"item_id": item_id, "subject": str(accepted.id)}
-    lifecycle.record(session, brand, now, f"person:{person_id}", "assignment.accepted", [event])
+    lifecycle.record(
+        session, brand, now, f"person:{person_id}", EventKind.ASSIGNMENT_ACCEPTED, [event]
+    )
     return True
 
 
@@ -248,5 +251,6 @@ def release(session: Session, change: Change) -> int:
     `change` says by whom and why; its assignment ends. Raises as `lifecycle.move`.
     """
     return lifecycle.move(
-        session, replace(change, to=ItemState.QUEUED, kind=change.kind or "assignment.released")
+        session,
+        replace(change, to=ItemState.QUEUED, kind=change.kind or EventKind.ASSIGNMENT_RELEASED),
     )

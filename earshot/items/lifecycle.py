@@ -20,6 +20,7 @@ from earshot.database import db
 from earshot.database.tables import SLOT_S, EventRow, ItemRow
 from earshot.domain import ItemState
 from earshot.items import holding, rollups
+from earshot.items.events import ENTERED, EventKind
 from earshot.items.holding import HELD, Hold, Passing
 
 S = ItemState
@@ -30,8 +31,7 @@ def _states(words: str) -> frozenset[ItemState]:
 
 
 NEXT: Mapping[ItemState, frozenset[ItemState]] = {
-    S.NEW: _states("triaged queued assigned answering snoozed dismissed answered closed expired"),
-    S.TRIAGED: _states("new queued assigned snoozed dismissed closed expired"),
+    S.NEW: _states("queued assigned answering snoozed dismissed answered closed expired"),
     S.QUEUED: _states(
         "new assigned answering awaiting_approval sending snoozed dismissed answered closed expired"
     ),
@@ -52,7 +52,7 @@ NEXT: Mapping[ItemState, frozenset[ItemState]] = {
 """What may follow what. Ended states have followers too: an author who writes again reopens, and
 a verdict can be taken back."""
 
-OPEN = _states("new triaged queued assigned answering awaiting_approval sending snoozed")
+OPEN = _states("new queued assigned answering awaiting_approval sending snoozed")
 """The states in which somebody still waits: these are in the backlog."""
 
 _HELD_WORDS = ", ".join(sorted(HELD))
@@ -71,7 +71,7 @@ class Change:
     """A change of one item. `columns` holds further columns of `item` to set.
 
     `expect` is the version the decision was made on (None: whatever stands). `to` None keeps
-    the state. `kind` names the event (`item.<to>` unless given). `why` says which rule or
+    the state. `kind` is that of the event (None: that of `to`). `why` says which rule or
     person decided and on what grounds.
 
     `hold` says who holds the item from now on; `to` is then a held state. `ended` is the
@@ -83,7 +83,7 @@ class Change:
     actor: str
     at: datetime
     to: ItemState | None = None
-    kind: str = ""
+    kind: EventKind | None = None
     why: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     expect: int | None = None
@@ -191,7 +191,7 @@ class _Moving:
             raise Forbidden(f"an item that is {after} can't be held; it may be {_HELD_WORDS}")
         elif before not in HELD:
             return {}
-        reason = change.ended or str(change.why.get("reason", "")) or change.kind or after.value
+        reason = change.ended or str(change.why.get("reason", "")) or (change.kind or after).value
         self.passings.append(
             Passing(
                 brand=change.brand,
@@ -218,7 +218,7 @@ def _event_of(
         "brand": change.brand,
         "at": change.at,
         "actor": change.actor,
-        "kind": change.kind or f"item.{after['state']}",
+        "kind": change.kind or ENTERED[ItemState(after["state"])],
         "item_id": change.item_id,
         "subject": str(change.item_id),
         "before": {name: before[name] for name in different},
@@ -256,7 +256,7 @@ def record(
     brand: str,
     at: datetime,
     actor: str,
-    kind: str,
+    kind: EventKind,
     events: Iterable[Mapping[str, Any]],
 ) -> None:
     """Append events that are not a change of an item's state.

@@ -47,6 +47,14 @@ def count_volume(session: Session, deltas: Mapping[VolumeKey, int]) -> None:
     _later(session, VolumeRow, deltas)
 
 
+def count(
+    session: Session, *, volume: Mapping[VolumeKey, int], backlog: Mapping[BacklogKey, int]
+) -> None:
+    """Add both, as `count_volume` and `count_backlog`."""
+    _later(session, VolumeRow, volume)
+    _later(session, BacklogRow, backlog)
+
+
 def _later(session: Session, table: type[Any], deltas: Mapping[Any, int]) -> None:
     if not session.in_transaction():
         session.begin()  # counting is a part of it: a rollback takes it back
@@ -69,10 +77,7 @@ def write(session: Session) -> None:
     sums: dict[type[Any], Counter[Any]] = {table: Counter() for table in _KEYS}
     for table, key, n in session.info.pop(_PENDING):
         sums[table][key] += n
-    for table, counts in sums.items():
-        changed = sorted((key, n) for key, n in counts.items() if n)
-        rows = [dict(zip(_KEYS[table], key, strict=True)) | {"n": n} for key, n in changed]
-        db.upsert(session, table, rows, key=_KEYS[table], add=("n",))
+    db.add_counts(session, [(table, _KEYS[table], counts) for table, counts in sums.items()])
     _remove_empty(session, sums[BacklogRow])
 
 

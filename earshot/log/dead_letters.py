@@ -17,8 +17,10 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from earshot.database.tables import DeadLetterRow
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.log.contract import Producer
+from earshot.log.kafka.pack import is_kafkas, place_of
 
 BATCH = 200
 """How many records are published again at once."""
@@ -45,6 +47,7 @@ class DeadLetter:
 
     id: int
     topic: str
+    topic_id: str
     partition: int
     offset: int
     brand: str
@@ -59,6 +62,31 @@ class DeadLetter:
     buried_at: datetime
     settled_at: datetime | None
     settled_by: str
+
+    @property
+    def place(self) -> Place:
+        """Where it was set aside from: in its topic, or in the dead one if it never was there."""
+        offset, message = place_of(self.offset) if is_kafkas(self.topic_id) else (self.offset, 0)
+        if self.partition < 0:
+            return Place(f"{self.topic}.dead", -1 - self.partition, offset, message)
+        return Place(self.topic, self.partition, offset, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record's place as the tools of its log show it: on Kafka, by Kafka's own offset.
+
+    `message` counts from 0 within a record that holds several.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    message: int
+
+    def __str__(self) -> str:
+        within = f" #{self.message}" if self.message else ""
+        return f"{self.topic} {self.partition}:{self.offset}{within}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +137,26 @@ def want_retry(
     session: Session, ids: Iterable[int], actor: str, now: datetime, *, brand: str = ""
 ) -> int:
     """Ask that waiting letters be given back to their topic; how many were waiting."""
-    return _settle(session, ids, Letter.RETRY_WANTED, actor, now, brand)
+    return _settle(
+        session, ids, Letter.RETRY_WANTED, EventKind.DEAD_LETTER_RETRY_WANTED, actor, now, brand
+    )
 
 
 def drop(
     session: Session, ids: Iterable[int], actor: str, now: datetime, *, brand: str = ""
 ) -> int:
     """Settle waiting letters without a retry; how many were waiting. They are kept to read."""
-    return _settle(session, ids, Letter.DROPPED, actor, now, brand)
+    return _settle(session, ids, Letter.DROPPED, EventKind.DEAD_LETTER_DROPPED, actor, now, brand)
 
 
 def _settle(
-    session: Session, ids: Iterable[int], to: Letter, actor: str, now: datetime, brand: str
+    session: Session,
+    ids: Iterable[int],
+    to: Letter,
+    kind: EventKind,
+    actor: str,
+    now: datetime,
+    brand: str,
 ) -> int:
     """Move letters on that are still waiting: who comes second changes nothing."""
     change = update(DeadLetterRow).where(
@@ -139,7 +175,7 @@ def _settle(
             "before": {"state": Letter.WAITING},
             "after": {"state": to},
         }
-        record(session, whose, now, actor, f"dead_letter.{to}", [event])
+        record(session, whose, now, actor, kind, [event])
     return len(settled)
 
 

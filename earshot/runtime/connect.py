@@ -14,7 +14,7 @@ from earshot.log.contract import Log, Producer
 from earshot.log.spool.spool import SUFFIX, Spool
 from earshot.log.spool.spooling import Backlog, SpoolingProducer
 from earshot.log.topics import TOPICS
-from earshot.runtime.wait_for_port import reach
+from earshot.runtime.wait_for_port import wait_for_port
 from earshot.settings import Settings, SettingsError
 
 KAFKA = "kafka://"
@@ -35,16 +35,16 @@ def open_log(settings: Settings, role: str, instance: str = "") -> Log:
 
 
 @dataclass(frozen=True)
-class Outlet:
-    """Where a collector's records go. `tend` is called often: see `earshot.log.spool`."""
+class LogOutput:
+    """Where a collector's records go. `drain` is called often: see `earshot.log.spool`."""
 
     producer: Producer
-    tend: Callable[[], None]
+    drain: Callable[[], None]
     backlog: Callable[[], Backlog | None]
     close: Callable[[], None]
 
 
-def open_outlet(settings: Settings, name: str) -> Outlet:
+def open_log_output(settings: Settings, name: str) -> LogOutput:
     """The way to the log for the collector `name`; on Kafka with a spool, for when it is away.
 
     Raises LogError or SettingsError, but not for a Kafka that is away.
@@ -52,17 +52,17 @@ def open_outlet(settings: Settings, name: str) -> Outlet:
     if not settings.log.url:
         log = open_log(settings, "collect")
         producer = log.producer()
-        return Outlet(producer, lambda: None, lambda: None, lambda: _close(producer, log))
+        return LogOutput(producer, lambda: None, lambda: None, lambda: _close(producer, log))
     kafka = _log(settings, "earshot-collect", "", connect_timeout_s=_CONNECT_S)
 
     def connect() -> Producer:
-        reach(settings.log.url.removeprefix(KAFKA), _REACH_S)
+        wait_for_port(settings.log.url.removeprefix(KAFKA), _REACH_S)
         _make_topics(kafka, settings)
         return kafka.producer()
 
     spool = Spool(spool_folder(settings) / f"{quote(name, safe='+')}{SUFFIX}")
     spooling = SpoolingProducer(connect, spool, settings.log.spool_mb * 2**20)
-    return Outlet(spooling, spooling.tend, spooling.backlog, lambda: _close(spooling, kafka))
+    return LogOutput(spooling, spooling.drain, spooling.backlog, lambda: _close(spooling, kafka))
 
 
 def spool_folder(settings: Settings) -> Path:
@@ -107,6 +107,7 @@ def _log(settings: Settings, client_id: str, instance: str, **timing: float) -> 
             client_id,
             replication_factor=settings.log.replication,
             instance=instance,
+            messages_per_record=settings.log.messages_per_record,
             **timing,
             **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]  # all are the security options
         )

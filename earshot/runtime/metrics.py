@@ -1,6 +1,6 @@
 """The metrics of a role, as Prometheus reads them.
 
-Every metric's name stands here once, with kind and meaning; a misspelt one is a type error.
+Every metric's name is here once, with kind, meaning and label; a misspelt one is a type error.
 The reference page of metrics is generated from this list. Alert rules and the dashboard below
 `deploy/` name them, and a test compares those names with what running roles expose.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -49,7 +49,7 @@ GaugeName = Literal[
     "source_polled_timestamp_seconds",
     "rate_limit_remaining",
     "rate_limit_requests",
-    "oldest_in_hand_timestamp_seconds",
+    "oldest_in_progress_timestamp_seconds",
     "log_lag",
     "dead_letters_waiting",
     "spool_records",
@@ -64,60 +64,98 @@ GaugeName = Literal[
     "survey_timestamp_seconds",
 ]
 HistogramName = Literal["step_seconds", "wait_seconds", "request_seconds"]
+Label = Literal["source", "topic", "brand", "state", "status", "outcome"]
 
-COUNTERS: Mapping[CounterName, str] = {
-    "posts_read": "posts read from a source, matched or not",
-    "mentions_published": "mentions that the log acknowledged",
-    "posts_rejected": "posts that could not be parsed and were kept as dead letters",
-    "source_errors": "polls of a source that failed",
-    "source_gaps": "stretches of time in which a source may have lost posts",
-    "records_handled": "records carried through a stage",
-    "dead_letters": "records set aside because they could not be handled",
-    "offers_made": "items offered to responders",
-    "offers_taken_back": "offers taken back from a silent or absent responder",
-    "replies_sent": "replies a platform took",
-    "replies_confirmed": "replies read back on the platform",
-    "replies_unknown": "attempts without a clear answer",
-    "replies_failed": "replies that need a person",
-    "requests": "answers of the desk, by the first digit of their status: 2xx …",
-    "sign_ins": "attempts to sign in: right, wrong, or made to wait after too many wrong ones",
-}
-GAUGES: Mapping[GaugeName, str] = {
-    "last_step_timestamp_seconds": "when the role last finished a step; a desk takes none",
-    "disk_free_bytes": "free space where the home folder lies",
-    "disk_size_bytes": "size of the disk where the home folder lies",
-    "source_polled_timestamp_seconds": (
-        "when a source was last polled with success; before the first time, when its role started"
+
+class Labels(TypedDict, total=False):
+    """The labels of a sample besides its role, each named for what its value is."""
+
+    source: str
+    topic: str
+    brand: str
+    state: str
+    status: str
+    outcome: str
+
+
+class Metric(NamedTuple):
+    """What a metric means, and the label by which there are several of it."""
+
+    meaning: str
+    label: Label | None = None
+
+
+COUNTERS: Mapping[CounterName, Metric] = {
+    "posts_read": Metric("posts read from a source, matched or not", "source"),
+    "mentions_published": Metric("mentions that the log acknowledged", "source"),
+    "posts_rejected": Metric(
+        "posts that could not be parsed and were kept as dead letters", "source"
     ),
-    "rate_limit_remaining": (
+    "source_errors": Metric("polls of a source that failed", "source"),
+    "source_gaps": Metric("stretches of time in which a source may have lost posts", "source"),
+    "records_handled": Metric("records carried through a stage"),
+    "dead_letters": Metric("records set aside because they could not be handled", "topic"),
+    "offers_made": Metric("items offered to responders"),
+    "offers_taken_back": Metric("offers taken back from a silent or absent responder"),
+    "replies_sent": Metric("replies a platform took", "source"),
+    "replies_confirmed": Metric("replies read back on the platform", "source"),
+    "replies_unknown": Metric("attempts without a clear answer", "source"),
+    "replies_failed": Metric("replies that need a person", "source"),
+    "requests": Metric("answers of the desk, by the first digit of their status: 2xx …", "status"),
+    "sign_ins": Metric(
+        "attempts to sign in: right, wrong, or made to wait after too many wrong ones", "outcome"
+    ),
+}
+GAUGES: Mapping[GaugeName, Metric] = {
+    "last_step_timestamp_seconds": Metric("when the role last finished a step; a desk takes none"),
+    "disk_free_bytes": Metric("free space where the home folder lies"),
+    "disk_size_bytes": Metric("size of the disk where the home folder lies"),
+    "source_polled_timestamp_seconds": Metric(
+        "when a source was last polled with success; before the first time, when its role started",
+        "source",
+    ),
+    "rate_limit_remaining": Metric(
         "requests that a platform still takes from a source until its scarcest rate limit starts"
-        " anew; not a number where it says nothing of that"
+        " anew; not a number where it says nothing of that",
+        "source",
     ),
-    "rate_limit_requests": "requests that this limit allows in all",
-    "oldest_in_hand_timestamp_seconds": (
-        "when the oldest record was collected that the stage has in hand; 0: nothing waits"
+    "rate_limit_requests": Metric("requests that this limit allows in all", "source"),
+    "oldest_in_progress_timestamp_seconds": Metric(
+        "when the oldest record was collected that the stage works on; 0: nothing waits",
+        "topic",
     ),
-    "log_lag": "records of a topic that its stage has not handled yet",
-    "dead_letters_waiting": "dead letters of a topic that nobody has retried or dropped",
-    "spool_records": "records on a collector's disk that wait for the log to answer again",
-    "spool_used_ratio": "how full a collector's spool is: from 0.5 on sources pause, at 1 all do",
-    "outbox_replies": "replies on their way, by state",
-    "outbox_oldest_timestamp_seconds": (
-        "when the oldest reply of a state was handed over by its writer; 0: there is none"
+    "log_lag": Metric("records of a topic that its stage has not handled yet", "topic"),
+    "dead_letters_waiting": Metric(
+        "dead letters of a topic that nobody has retried or dropped", "topic"
     ),
-    "items_open": "items of a brand in which somebody waits",
-    "items_overdue": "items of a brand whose promise is broken while somebody waits, up to 10000",
-    "purge_held": "1 while nothing is purged because the clock is not believed",
-    "ledger_difference": "mentions collected since yesterday that are nowhere; must be 0",
-    "ledger_timestamp_seconds": "when the ledger was last drawn up",
-    "survey_timestamp_seconds": "when database and log were last asked for what stands above",
+    "spool_records": Metric("records on a collector's disk that wait for the log to answer again"),
+    "spool_used_ratio": Metric(
+        "how full a collector's spool is: from 0.5 on sources pause, at 1 all do"
+    ),
+    "outbox_replies": Metric("replies on their way, by state", "state"),
+    "outbox_oldest_timestamp_seconds": Metric(
+        "when the oldest reply of a state was handed over by its writer; 0: there is none",
+        "state",
+    ),
+    "items_open": Metric("items of a brand in which somebody waits", "brand"),
+    "items_overdue": Metric(
+        "items of a brand whose promise is broken while somebody waits, up to 10000", "brand"
+    ),
+    "purge_held": Metric("1 while nothing is purged because the clock is not believed"),
+    "ledger_difference": Metric("mentions collected since yesterday that are nowhere; must be 0"),
+    "ledger_timestamp_seconds": Metric("when the ledger was last drawn up"),
+    "survey_timestamp_seconds": Metric(
+        "when database and log were last asked for what stands above"
+    ),
 }
-HISTOGRAMS: Mapping[HistogramName, str] = {
-    "step_seconds": "how long one step took: a batch of a stage, a poll of a source, a tick",
-    "wait_seconds": (
-        "how long ago the oldest record of each batch had been collected when the stage was done"
+HISTOGRAMS: Mapping[HistogramName, Metric] = {
+    "step_seconds": Metric(
+        "how long one step took: a batch of a stage, a poll of a source, a tick"
     ),
-    "request_seconds": "how long the desk took to begin its answer",
+    "wait_seconds": Metric(
+        "how long ago the oldest record of each batch had been collected when the stage was done",
+    ),
+    "request_seconds": Metric("how long the desk took to begin its answer"),
 }
 _WAITS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 _BUCKETS: Mapping[HistogramName, tuple[float, ...]] = {
@@ -125,11 +163,12 @@ _BUCKETS: Mapping[HistogramName, tuple[float, ...]] = {
     "wait_seconds": _WAITS,
     "request_seconds": Histogram.DEFAULT_BUCKETS,
 }
-LABELS = ("role", "of")
 
 
 class Metrics:
-    """The metrics of one role. Each may carry one label, `of` (a source, a topic …).
+    """The metrics of one role. Each carries the label `role` and the one it is described with.
+
+    A label that a metric doesn't have, or one left out, raises ValueError.
 
     Besides its own there are those that every client of Prometheus has about its process:
     memory, CPU, files, start.
@@ -141,36 +180,40 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._role = role
         self._counters = {
-            name: Counter(f"earshot_{name}", text, LABELS, registry=self.registry)
-            for name, text in COUNTERS.items()
+            name: Counter(f"earshot_{name}", one.meaning, _labels(one), registry=self.registry)
+            for name, one in COUNTERS.items()
         }
         self._gauges = {
-            name: Gauge(f"earshot_{name}", text, LABELS, registry=self.registry)
-            for name, text in GAUGES.items()
+            name: Gauge(f"earshot_{name}", one.meaning, _labels(one), registry=self.registry)
+            for name, one in GAUGES.items()
         }
         self._histograms = {
             name: Histogram(
-                f"earshot_{name}", text, LABELS, registry=self.registry, buckets=_BUCKETS[name]
+                f"earshot_{name}",
+                one.meaning,
+                _labels(one),
+                registry=self.registry,
+                buckets=_BUCKETS[name],
             )
-            for name, text in HISTOGRAMS.items()
+            for name, one in HISTOGRAMS.items()
         }
         build = Info("earshot_build", "the version that runs", registry=self.registry)
         build.info({"version": __version__})
         ProcessCollector(registry=self.registry)
 
-    def add(self, name: CounterName, n: int = 1, of: str = "") -> None:
+    def add(self, name: CounterName, n: int = 1, **labels: Unpack[Labels]) -> None:
         """Count `n` more. With 0 the series begins: else its first increase goes unseen."""
-        self._counters[name].labels(self._role, of).inc(n)
+        self._counters[name].labels(role=self._role, **labels).inc(n)
 
-    def set(self, name: GaugeName, value: float, of: str = "") -> None:
-        self._gauges[name].labels(self._role, of).set(value)
+    def set(self, name: GaugeName, value: float, **labels: Unpack[Labels]) -> None:
+        self._gauges[name].labels(role=self._role, **labels).set(value)
 
-    def observe(self, name: HistogramName, seconds: float, of: str = "") -> None:
-        self._histograms[name].labels(self._role, of).observe(seconds)
+    def observe(self, name: HistogramName, seconds: float, **labels: Unpack[Labels]) -> None:
+        self._histograms[name].labels(role=self._role, **labels).observe(seconds)
 
-    def follow(self, name: GaugeName, ask: Callable[[], float], of: str = "") -> None:
+    def follow(self, name: GaugeName, ask: Callable[[], float], **labels: Unpack[Labels]) -> None:
         """Let `ask` say the value whenever it is read. It must not raise."""
-        self._gauges[name].labels(self._role, of).set_function(ask)
+        self._gauges[name].labels(role=self._role, **labels).set_function(ask)
 
     def follow_disk(self, folder: Path) -> None:
         """Tell size and free space of the disk on which `folder` lies, or will."""
@@ -179,6 +222,10 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+
+def _labels(metric: Metric) -> tuple[str, ...]:
+    return ("role", metric.label) if metric.label else ("role",)
 
 
 def metric_names() -> list[str]:

@@ -70,7 +70,7 @@ class Stage(Generic[In, Out]):
 
     def __post_init__(self) -> None:
         self.metrics.add("records_handled", 0)
-        self.metrics.add("dead_letters", 0, of=self.source.name)
+        self.metrics.add("dead_letters", 0, topic=self.source.name)
 
     def run(self, consumer: Consumer, producer: Producer, stop: threading.Event) -> None:
         """Step until `stop` is set, then leave the group; the batch in hand is finished."""
@@ -87,13 +87,13 @@ class Stage(Generic[In, Out]):
         """Carry one batch through; how many records that were. Raises what `handle` raises."""
         records = consumer.poll(self.batch_size, timeout_s)
         if not records:
-            self._in_hand(None)
+            self._in_progress(None)
             return 0
         passed("stage.polled")
         began = self.monotonic()
         messages, reasons = self._decode(records)
         oldest = min(map(self.source.collected_at, messages.values()), default=None)
-        self._in_hand(oldest)
+        self._in_progress(oldest)
         outputs, refused = self._handle(messages)
         passed("stage.handled")
         self._bury(records, reasons | refused, producer)
@@ -116,10 +116,10 @@ class Stage(Generic[In, Out]):
             self.metrics.observe("wait_seconds", (self.clock() - oldest).total_seconds())
         return len(records)
 
-    def _in_hand(self, oldest: datetime | None) -> None:
-        """Tell the age of what is worked on: it grows while a batch is stuck."""
+    def _in_progress(self, oldest: datetime | None) -> None:
+        """Report the age of what is worked on: it grows while a batch is stuck."""
         at = oldest.timestamp() if oldest else 0.0
-        self.metrics.set("oldest_in_hand_timestamp_seconds", at, of=self.source.name)
+        self.metrics.set("oldest_in_progress_timestamp_seconds", at, topic=self.source.name)
 
     def _decode(self, records: Sequence[Record]) -> tuple[dict[int, In], dict[int, str]]:
         """The messages by their record's place in the batch, and what is wrong with the others."""
@@ -161,7 +161,7 @@ class Stage(Generic[In, Out]):
             if self.dead_in_a_row >= DEAD_LIMIT:
                 raise TooManyDead(
                     f"{self.dead_in_a_row} records in a row of {self.source.name!r} could not be "
-                    f"handled, the last at {record.partition}:{record.offset}: "
+                    f"handled, the last in partition {record.partition}, key {record.key[:200]!r}: "
                     f"{reasons[place][:REASON_LIMIT]}; nothing is lost, but the stage stops: is "
                     "an older or newer version writing to the topic?"
                 )
@@ -174,4 +174,4 @@ class Stage(Generic[In, Out]):
                 "reason": reason[:REASON_LIMIT],
             }
             producer.send(self.source.dead, record.key, record.value, headers)
-            self.metrics.add("dead_letters", of=self.source.name)
+            self.metrics.add("dead_letters", topic=self.source.name)

@@ -8,7 +8,7 @@ import time
 from earshot.log.contract import LogError
 
 
-def reach(addresses: str, timeout_s: float) -> None:
+def wait_for_port(addresses: str, timeout_s: float) -> None:
     """Wait until one of `addresses` (host:port, several with commas) takes a connection.
 
     Raises LogError that names them after about `timeout_s` seconds, or at once for one that

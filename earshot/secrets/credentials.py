@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from earshot.database import db
 from earshot.database.tables import CredentialRow
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.secrets.sealing import NONCE_BYTES, CredentialError, KeyRing, Sealed, seal, unseal
 
@@ -66,7 +67,16 @@ def put(
     before = _row(session, brand, name)
     _store(session, brand, name, seal(ring, brand, name, secret, nonce()), now)
     was = {"key": before.key_id} if before else None
-    _tell(session, "credential.set", brand, name, actor, now, before=was, after={"key": ring.first})
+    _tell(
+        session,
+        EventKind.CREDENTIAL_SET,
+        brand,
+        name,
+        actor,
+        now,
+        before=was,
+        after={"key": ring.first},
+    )
 
 
 def reveal(session: Session, ring: KeyRing, brand: str, name: str) -> str:
@@ -95,7 +105,7 @@ def remove(session: Session, brand: str, name: str, *, actor: str, now: datetime
         raise CredentialError(
             f"there is no credential {name!r} of {brand}; `earshot credential list` shows them"
         )
-    _tell(session, "credential.removed", brand, name, actor, now, before={"key": key_id})
+    _tell(session, EventKind.CREDENTIAL_REMOVED, brand, name, actor, now, before={"key": key_id})
 
 
 def rotate(
@@ -116,7 +126,7 @@ def rotate(
         secret = unseal(ring, brand, name, Sealed(before, row.nonce, row.ciphertext))
         _store(session, brand, name, seal(ring, brand, name, secret, nonce()), now)
         keys = {"before": {"key": before}, "after": {"key": ring.first}}
-        _tell(session, "credential.rotated", brand, name, actor, now, **keys)
+        _tell(session, EventKind.CREDENTIAL_ROTATED, brand, name, actor, now, **keys)
     return len(old)
 
 
@@ -140,7 +150,7 @@ def _store(session: Session, brand: str, name: str, sealed: Sealed, now: datetim
 
 def _tell(
     session: Session,
-    kind: str,
+    kind: EventKind,
     brand: str,
     name: str,
     actor: str,

@@ -148,9 +148,9 @@ def add(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:
     closing time, not at the next opening. Raises ValueError for a naive start, a negative
     duration, and a calendar that has not that much open time in ten years.
     """
-    aware(start, "start")
     # Python subtracts two times of one zone by their wall clocks: only UTC is safe to count in.
     if start.tzinfo is not UTC:
+        aware(start, "start")
         start = start.astimezone(UTC)
     if duration < _ZERO:
         raise ValueError(f"a duration must not be negative, got {duration}")

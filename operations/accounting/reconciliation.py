@@ -1,4 +1,4 @@
-"""The survey: what stands in the database and the log, told as metrics by one role for all.
+"""Reconciliation: what is in the database and the log, told as metrics by one role for all.
 
 Each role counts what it does itself; how much waits, and since when, only the whole can say.
 The questions are cheap (indexes and roll-ups) and asked in a thread beside the role's own
@@ -48,7 +48,7 @@ JOIN_S = 2.0
 
 
 @dataclass(frozen=True)
-class Survey:
+class Reconciliation:
     """Asks `readers` and `log` about `brands` and tells `metrics`.
 
     `spooled` counts what waits on this machine's disk for the log: collected, and not lost.
@@ -63,20 +63,20 @@ class Survey:
     spooled: Callable[[], int] = lambda: 0
 
     def start(self, stop: threading.Event) -> threading.Thread:
-        """Survey in a thread of its own until `stop` is set."""
-        thread = threading.Thread(target=self.run, args=(stop,), name="survey", daemon=True)
+        """Reconciliation in a thread of its own until `stop` is set."""
+        thread = threading.Thread(target=self.run, args=(stop,), name="reconciliation", daemon=True)
         thread.start()
         return thread
 
     def run(self, stop: threading.Event) -> None:
-        """Look every 15 seconds, and reckon when the ledger has rested, until `stop` is set."""
+        """Look every 15 seconds, and reconcile when the ledger has rested, until `stop` is set."""
         due = self.monotonic()
         while not stop.is_set():
             try:
                 self.look()
                 if self.monotonic() >= due:
                     began = self.monotonic()
-                    self.reckon()
+                    self.reconcile()
                     took = self.monotonic() - began
                     due = self.monotonic() + max(LEDGER_EVERY_S, LEDGER_REST * took)
             except (SQLAlchemyError, LogError) as error:
@@ -88,20 +88,20 @@ class Survey:
         """Ask everything but the ledger. Raises what the database or the log raises."""
         now = self.clock()
         for topic, group in ledger.PATH:
-            self.metrics.set("log_lag", self.log.lag(topic, group), of=topic)
+            self.metrics.set("log_lag", self.log.lag(topic, group), topic=topic)
         with self.readers.begin() as session:
             for state, (n, since) in outbox(session).items():
-                self.metrics.set("outbox_replies", n, of=state)
+                self.metrics.set("outbox_replies", n, state=state)
                 at = since.timestamp() if since else 0.0
-                self.metrics.set("outbox_oldest_timestamp_seconds", at, of=state)
+                self.metrics.set("outbox_oldest_timestamp_seconds", at, state=state)
             for topic, n in dead_letters(session).items():
-                self.metrics.set("dead_letters_waiting", n, of=topic)
+                self.metrics.set("dead_letters_waiting", n, topic=topic)
             for brand in self.brands:
-                self.metrics.set("items_open", open_items(session, brand), of=brand)
-                self.metrics.set("items_overdue", overdue_items(session, brand, now), of=brand)
+                self.metrics.set("items_open", open_items(session, brand), brand=brand)
+                self.metrics.set("items_overdue", overdue_items(session, brand, now), brand=brand)
         self.metrics.set("survey_timestamp_seconds", now.timestamp())
 
-    def reckon(self) -> None:
+    def reconcile(self) -> None:
         """Draw up the ledger of yesterday and today. Raises what the database or log raises."""
         now = self.clock()
         since = (now - timedelta(days=1)).date().isoformat()

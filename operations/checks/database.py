@@ -32,8 +32,8 @@ def reachable(engine: Engine) -> Finding:
     except DBAPIError as error:
         said = str(db.explain(error, where)).removeprefix(f"database {where}: ")
         what, _, remedy = said.rpartition("; ")
-        return Wrong("database", f"{where} does not answer: {what}", remedy)
-    return Well("database", f"{where} answers")
+        return Wrong("database", f"{where} does not respond: {what}", remedy)
+    return Well("database", f"{where} responds")
 
 
 def revision(engine: Engine) -> Finding:
@@ -93,10 +93,10 @@ def held(engine: Engine) -> Finding:
     if wrong:
         return Wrong(
             "held items",
-            f"{wrong} are held by nobody, or assigned without being held",
-            "let sweep run: it puts them back into the queue",
+            f"{wrong} have no assignee, or an assignment but no holder",
+            "run sweep: it returns them to the queue",
         )
-    return Well("held items", "each has one holder")
+    return Well("held items", "each has one assignee")
 
 
 def clock(engine: Engine, now: Callable[[], datetime]) -> Finding:
@@ -112,13 +112,13 @@ def clock(engine: Engine, now: Callable[[], datetime]) -> Finding:
         return Wrong(
             "clock",
             f"this machine's is {_apart(ours - theirs)} the database's",
-            "let both be set by NTP (systemd-timesyncd, chrony)",
+            "set both with NTP (systemd-timesyncd, chrony)",
         )
     if newest is not None and newest - ours > CLOCKS_DIFFER:
         return Wrong(
             "clock",
             f"this machine's is {_apart(ours - newest)} the newest event",
-            "let it be set by NTP; it, or that of the role which wrote the event, was set back",
+            "set it with NTP; it was set back, or the event's writer was ahead",
         )
     return Well("clock", f"{ours:%Y-%m-%d %H:%M:%S} UTC")
 
@@ -138,9 +138,9 @@ def purging(engine: Engine) -> Finding:
     with db.open_readers(engine).begin() as session:
         seen = clock_watch.read(session)
     if seen.held_at is None:
-        return Well("purge", "nothing is held back")
+        return Well("purge", "not paused")
     return Wrong(
         "purge",
-        f"held back since {seen.held_at:%Y-%m-%d %H:%M} UTC: {seen.reason}",
+        f"paused since {seen.held_at:%Y-%m-%d %H:%M} UTC: {seen.reason}",
         clock_watch.REMEDY,
     )

@@ -21,7 +21,7 @@ def partitions(log: Log, wanted: Mapping[str, int]) -> Finding:
     try:
         found = {topic: log.partitions(topic) for topic in wanted}
     except LogError as error:
-        return Wrong("topics", str(error), "see that the log can be reached, and start a role")
+        return Wrong("topics", str(error), "check that the log can be reached, and start a role")
     strange = [
         f"{topic} has {found[topic]} partitions, not {wanted[topic]}"
         for topic in wanted
@@ -31,7 +31,7 @@ def partitions(log: Log, wanted: Mapping[str, int]) -> Finding:
         return Wrong(
             "topics",
             ", ".join(strange),
-            "set log.partitions to what they have: the number of a topic stays as it was made",
+            "set log.partitions to that number: a topic keeps the number it was created with",
         )
     return Well("topics", ", ".join(f"{topic} {count}" for topic, count in found.items()))
 
@@ -43,14 +43,14 @@ def waiting(log: Log, path: tuple[tuple[str, str], ...], now: datetime) -> Itera
     """
     for topic, group in path:
         lag = log.lag(topic, group)
-        subject, said = f"log {topic}", f"{lag} wait for {group}"
+        subject, said = f"log {topic}", f"{lag} waiting for {group}"
         oldest = _oldest(log, topic, group) if lag and topic in _READ_BY else None
         if oldest is not None and now - oldest > LATE:
             age = (now - oldest).total_seconds()
             yield Wrong(
                 subject,
                 f"{said}, the oldest for {age:.0f} s",
-                f"see that `earshot {group}` runs, and what it says; if it does, start more of it",
+                f"check that `earshot {group}` runs, and read its log; or start another one",
             )
         else:
             yield Well(subject, said)

@@ -19,8 +19,8 @@ def folder(home: Path) -> Finding:
     if not home.is_dir():
         return Wrong(
             "data folder",
-            f"{home} is no folder",
-            "create it, or set EARSHOT_HOME to the one that holds your data",
+            f"{home} is not a folder",
+            "create it, or set EARSHOT_HOME to the folder with your data",
         )
     try:
         with tempfile.NamedTemporaryFile(dir=home, prefix=".doctor-") as probe:
@@ -30,7 +30,7 @@ def folder(home: Path) -> Finding:
         return Wrong(
             "data folder",
             f"{home} can't be written ({error.strerror})",
-            "give this user the right to write there, or free space on its disk",
+            "allow this user to write there, or free space on its disk",
         )
     return Well("data folder", f"{home} can be written")
 

@@ -38,23 +38,25 @@ def sources(session: Session, names: Sequence[str], now: datetime) -> Iterator[F
     for name in names:
         subject, row = f"source {name}", rows.get(name)
         if row is None:
-            yield Wrong(subject, "it was never polled", f"start `earshot collect {name}`")
+            yield Wrong(subject, "it has never been polled", f"start `earshot collect {name}`")
         elif row.state != "ok":
             since = f" since {row.failing_since:%Y-%m-%d %H:%M} UTC" if row.failing_since else ""
-            yield Wrong(subject, f"{row.state}{since}: {row.error}", "mend that; it tries again")
+            yield Wrong(
+                subject, f"{row.state}{since}: {row.error}", "fix that; it tries again by itself"
+            )
         elif row.polled_at is not None and row.polled_at - now > AHEAD:
             yield Wrong(
                 subject,
                 f"it was polled at {row.polled_at:%Y-%m-%d %H:%M} UTC, and it is"
                 f" {now:%Y-%m-%d %H:%M} UTC now: the clock was set back",
-                f"see that the clock is right, and that `earshot collect {name}` runs",
+                f"check that the clock is right, and that `earshot collect {name}` runs",
             )
         elif row.next_poll_at is None or now - row.next_poll_at > LATE:
             at = f"{row.polled_at:%Y-%m-%d %H:%M} UTC" if row.polled_at else "an unknown time"
             yield Wrong(
                 subject,
-                f"it was polled last at {at}",
-                f"see that `earshot collect {name}` runs, and what it says",
+                f"the last poll was at {at}",
+                f"check that `earshot collect {name}` runs, and read its log",
             )
         else:
             yield Well(subject, f"it was polled at {row.polled_at:%H:%M:%S} UTC")
@@ -71,11 +73,11 @@ def outbox(session: Session, now: datetime) -> Finding:
     if late:
         return Wrong(
             "outbox",
-            f"{late} replies are due and not taken up, the oldest since"
+            f"{late} replies are due but not being sent, the oldest since"
             f" {oldest:%Y-%m-%d %H:%M} UTC",
-            "see that `earshot send` runs, and what it says",
+            "check that `earshot send` runs, and read its log",
         )
-    return Well("outbox", "every reply that is due is taken up")
+    return Well("outbox", "every reply that is due is being sent")
 
 
 def probes(host: str, port: int, needed: Collection[str]) -> Finding:

@@ -16,18 +16,18 @@ def spooled(folder: Path, most_bytes: int, now: datetime) -> Iterator[Finding]:
     try:
         found = spools(folder)
     except LogError as error:
-        yield Wrong("spool", str(error), "mend the file, or move it away with what it holds")
+        yield Wrong("spool", str(error), "repair the file, or move it away with its records")
         return
     for name, waiting in found.items():
         subject = f"spool of {name}"
         if not waiting.messages:
-            yield Well(subject, "nothing waits for the log")
+            yield Well(subject, "no records are waiting")
             continue
         minutes = (now - datetime.fromtimestamp(waiting.since, UTC)).total_seconds() / 60
         yield Wrong(
             subject,
-            f"{waiting.messages} records wait for the log, {waiting.bytes / most_bytes:.0%} of"
+            f"{waiting.messages} records are waiting, {waiting.bytes / most_bytes:.0%} of"
             f" log.spool_mb, the oldest for {minutes:.0f} minutes",
-            f"see why Kafka does not answer; then the collector of {name} drains it by itself, if"
-            " it runs",
+            f"find out why Kafka does not respond; then the collector of {name} sends them if it"
+            " runs",
         )

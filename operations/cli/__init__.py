@@ -37,48 +37,49 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "send": ("operations.cli.roles:send", "Send replies and confirm them on the platform."),
     "serve": ("operations.cli.roles:serve", "Serve the desk to browsers."),
-    "crew": ("operations.cli.roles:crew", "Let simulated colleagues answer (demo only)."),
+    "crew": ("operations.cli.roles:crew", "Run simulated colleagues who answer (demo only)."),
     "train": (
         "operations.cli.administration:train",
         "Train a model from LABELS, a CSV with the columns text, task and label.",
     ),
     "check": (
         "operations.cli.administration:check",
-        "Read every setting, brand and policy, and say what is wrong with them.",
+        "Check every setting, brand and policy, and report what is wrong.",
     ),
+    "policy": ("operations.cli.policy:policy", "Routing policies: rewrite their conditions."),
     "ledger": (
         "operations.cli.administration:ledger",
-        "Prove that all that was collected is accounted for; exit code 1 when it is not.",
+        "Prove that every collected post is accounted for; exit with 1 if not.",
     ),
     "purge": (
         "operations.cli.purges:purge",
-        "Take out what is past its retention, or one author's words.",
+        "Delete what is past its retention, or everything by one author.",
     ),
     "doctor": (
         "operations.cli.doctor:doctor",
-        "Look at everything that Earshot needs, and say what is wrong with it.",
+        "Check everything that Earshot needs, and report what is wrong.",
     ),
     "backup": (
         "operations.cli.backups:backup",
-        "Copy everything into the new folder TARGET, while all roles go on.",
+        "Back up everything into the new folder TARGET while the roles run.",
     ),
     "restore": (
         "operations.cli.backups:restore",
-        "Put the backup SOURCE back into an empty home, while no role runs.",
+        "Restore the backup SOURCE into an empty home; no role may run.",
     ),
     "dead": (
         "operations.cli.dead:dead",
-        "See, retry and drop records that could not be handled.",
+        "List, retry and drop records that could not be processed.",
     ),
     "db": (
         "operations.cli.administration:db",
-        "Bring the database's schema up to date, or say where it stands.",
+        "Upgrade the database schema, or show its revision.",
     ),
     "credential": (
         "operations.cli.credentials:credential",
-        "Keep secrets of platforms in the database, sealed with a master key.",
+        "Store platform secrets in the database, encrypted with a master key.",
     ),
-    "person": ("operations.cli.accounts:person", "People who can sign in."),
+    "person": ("operations.cli.accounts:person", "Manage the people who can sign in."),
 }
 """Each command's place and its line of help; a test holds the latter to the command's own."""
 
@@ -106,12 +107,12 @@ class LazyGroup(click.Group):
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="EARSHOT_CONFIG",
-    help="The settings' file; config/earshot.toml if it is there.",
+    help="The settings file; config/earshot.toml if it exists.",
 )
 @click.version_option(earshot.__version__)
 @click.pass_context
 def main(context: click.Context, config: Path | None) -> None:
-    """Hear what is said about a brand, and answer in time."""
+    """Collect what people say about a brand, and answer in time."""
     context.obj = settings = _settings(config)
     if crash_at := os.environ.get(CRASH_AT):
         from earshot.runtime import crash_points

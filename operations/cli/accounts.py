@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from earshot import brand as brands_file
 from earshot.database.tables import PersonRow
 from earshot.domain import Role
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Stale, record
 from earshot.settings import Settings
-from operations.cli.administration import person, session_of
+from operations.cli.administration import counted, person, session_of
 
 if TYPE_CHECKING:
     from dashboard.accounts.directory import Account
@@ -37,20 +38,21 @@ ACTOR = "role:cli"
 @click.option("--team", "teams", multiple=True)
 @click.option("--lang", "langs", multiple=True, default=("en",), show_default=True)
 @click.option("--slots", default=4, show_default=True)
-@click.option("--change", is_flag=True, help="They have a place there: change what is said here.")
+@click.option("--change", is_flag=True, help="Change the place that they already have.")
 @click.pass_context
 def add(
     context: click.Context, /, email: str, name: str, brand: str, *, change: bool, **place: Any
 ) -> None:
-    """Make an account for EMAIL, called NAME, or give it a place in another brand.
+    """Create an account for EMAIL, called NAME, or add it to another brand.
 
-    A place that they have is left as it is, and what would change is said, unless --change is.
+    If they already belong to the brand, nothing changes without --change: the command reports
+    what would change.
     """
     from dashboard.accounts import people
 
     settings: Settings = context.obj
     if brand not in brands_file.load(settings.resolve(settings.brands)):
-        raise click.BadParameter(f"{brand!r} is no brand here", param_hint="--brand")
+        raise click.BadParameter(f"there is no brand {brand!r}", param_hint="--brand")
     wanted: dict[str, Any] = {
         key: list(v) if isinstance(v, tuple) else v for key, v in place.items()
     }
@@ -76,7 +78,7 @@ def add(
                 slots=wanted["slots"],
             )
             event = {"subject": str(known), "after": wanted}
-            record(session, brand, now, ACTOR, "person.added", [event])
+            record(session, brand, now, ACTOR, EventKind.PERSON_ADDED, [event])
             said = f"{email} has the roles {', '.join(place['roles'])} for {brand}"
     click.echo(said)
 
@@ -99,10 +101,10 @@ def _change(
         return ""
     told = "; ".join(f"{key}: {_shown(a)} → {_shown(b)}" for key, (a, b) in differ.items())
     if not differ:
-        return f"{email} is in {brand} already, just so"
+        return f"{email} already belongs to {brand}; nothing to change"
     if not change:
         raise click.ClickException(
-            f"{email} is in {brand} already, and nothing was changed. Add --change for {told}"
+            f"{email} already belongs to {brand}. Nothing was changed; add --change to set {told}"
         )
     directory.change_place(session, brand, known, given, ACTOR, now)
     return f"changed for {email} in {brand}: {told}"
@@ -115,7 +117,7 @@ def _shown(value: object) -> str:
 @person.command("list")
 @click.pass_obj
 def list_(settings: Settings) -> None:
-    """Print everybody: address, name, state, and roles and teams in each brand."""
+    """List everybody: address, name, state, and the roles and teams in each brand."""
     from dashboard.accounts import directory
 
     with session_of(settings) as session:
@@ -138,18 +140,18 @@ def _line(account: Account) -> str:
 @click.argument("email")
 @click.pass_obj
 def disable(settings: Settings, email: str) -> None:
-    """Close the account of EMAIL at once: nobody signs in with it, and its items go back."""
+    """Disable the account of EMAIL at once, and return its items to the queue."""
     from dashboard.accounts import directory
 
     with _refused(), session_of(settings) as session:
         known = directory.known(session, email)
         closed = directory.disable(session, known.id, ACTOR, datetime.now(UTC))
     if closed is None:
-        click.echo(f"{email} is disabled already")
+        click.echo(f"{email} is already disabled")
         return
     click.echo(
-        f"{email} is disabled: {_count(closed.sessions, 'browser')} signed out,"
-        f" {_count(closed.items, 'item')} given back"
+        f"{email} is disabled: {counted(closed.sessions, 'browser')} signed out,"
+        f" {counted(closed.items, 'item')} returned to the queue"
     )
 
 
@@ -157,17 +159,13 @@ def disable(settings: Settings, email: str) -> None:
 @click.argument("email")
 @click.pass_obj
 def enable(settings: Settings, email: str) -> None:
-    """Open the account of EMAIL again, with the roles it had."""
+    """Enable the account of EMAIL again, with the roles it had."""
     from dashboard.accounts import directory
 
     with _refused(), session_of(settings) as session:
         known = directory.known(session, email)
         opened = directory.enable(session, known.id, ACTOR, datetime.now(UTC))
-    click.echo(f"{email} is enabled" if opened else f"{email} was enabled already")
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+    click.echo(f"{email} is enabled" if opened else f"{email} was already enabled")
 
 
 @contextmanager

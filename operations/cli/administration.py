@@ -55,10 +55,15 @@ def train(labels: Path, out: Path) -> None:
     click.echo(report)
 
 
+def counted(n: int, what: str) -> str:
+    """`1 brand`, `2 brands`."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 @click.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Read every setting, brand and policy, and say what is wrong with them."""
+    """Check every setting, brand and policy, and report what is wrong."""
     from router.policy.policy_file import load_policies
 
     with in_words(settings):
@@ -67,15 +72,15 @@ def check(settings: Settings) -> None:
         sources = build_sources(settings)
         for brand in brands.values():
             build_matcher(brand)
-    click.echo(f"{len(brands)} brands and {len(sources)} sources are as they should be")
+    click.echo(f"OK: {counted(len(brands), 'brand')}, {counted(len(sources), 'source')}")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
-@click.option("--since", default="", metavar="DAY", help="Only days from this one on (ISO, UTC).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
+@click.option("--since", default="", metavar="DAY", help="Only this day and later ones (ISO, UTC).")
 @click.pass_obj
 def ledger(settings: Settings, as_json: bool, since: str) -> None:  # noqa: FBT001 -- click passes options by name
-    """Prove that all that was collected is accounted for; exit code 1 when it is not."""
+    """Prove that every collected post is accounted for; exit with 1 if not."""
     with session_of(settings) as session:
         log = connect.open_log(settings, "ledger")
         folder = connect.spool_folder(settings)
@@ -94,16 +99,20 @@ def ledger(settings: Settings, as_json: bool, since: str) -> None:  # noqa: FBT0
 
 @click.group("db")
 def db() -> None:
-    """Bring the database's schema up to date, or say where it stands."""
+    """Upgrade the database schema, or show its revision."""
 
 
 @db.command()
 @click.argument("revision", default="head")
-@click.option("--before", is_flag=True, help="Only what may be done while the old version runs.")
-@click.option("--after", is_flag=True, help="The rest, once no role of the old version runs.")
+@click.option(
+    "--before", is_flag=True, help="Only the steps that are safe while the old version runs."
+)
+@click.option(
+    "--after", is_flag=True, help="The remaining steps, once no role of the old version runs."
+)
 @click.pass_obj
 def upgrade(settings: Settings, revision: str, before: bool, after: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """Bring the schema to REVISION (head: the newest), or part of the way."""
+    """Upgrade the schema to REVISION (head: the newest), or part of the way."""
     if before + after + (revision != "head") > 1:
         raise click.UsageError("say one of --before, --after and REVISION")
     with in_words(settings):
@@ -118,7 +127,7 @@ def upgrade(settings: Settings, revision: str, before: bool, after: bool) -> Non
 @db.command()
 @click.pass_obj
 def current(settings: Settings) -> None:
-    """Say which revision the schema is at, which this version needs, and which is its newest."""
+    """Show the revision of the schema, the one this version needs, and its newest one."""
     with in_words(settings):
         found = schema.current(connect.open_database(settings))
         click.echo(
@@ -129,15 +138,15 @@ def current(settings: Settings) -> None:
 
 @click.group()
 def person() -> None:
-    """People who can sign in."""
+    """Manage the people who can sign in."""
 
 
 @person.command()
 @click.argument("email")
-@click.option("--hours", default=12, show_default=True, help="How long the link is good.")
+@click.option("--hours", default=12, show_default=True, help="How long the link works.")
 @click.pass_obj
 def link(settings: Settings, email: str, hours: int) -> None:
-    """Print a one-time sign-in link for EMAIL. An earlier one ends."""
+    """Print a one-time sign-in link for EMAIL. Earlier ones stop working."""
     from dashboard.accounts import people
 
     with session_of(settings) as session:

@@ -23,7 +23,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.argument("target", type=_FOLDER)
 @click.pass_context
 def backup(context: click.Context, target: Path) -> None:
-    """Copy everything into the new folder TARGET, while all roles go on.
+    """Back up everything into the new folder TARGET while the roles run.
 
     The copy holds people's words and secrets: keep it where only those may read it who may read
     the original. docs/how-to/back-up-and-restore.md says what is in it.
@@ -52,10 +52,10 @@ def _config_of(context: click.Context) -> Path | None:
 
 @click.command()
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Move what is in the way aside, below `home`.")
+@click.option("--force", is_flag=True, help="Move existing files into a folder below `home`.")
 @click.pass_obj
 def restore(settings: Settings, source: Path, force: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """Put the backup SOURCE back into an empty home, while no role runs.
+    """Restore the backup SOURCE into an empty home; no role may run.
 
     Replies that may have been sent since the backup was taken are looked for on the platform
     before anything is sent.
@@ -70,5 +70,5 @@ def restore(settings: Settings, source: Path, force: bool) -> None:  # noqa: FBT
         doubted = restores.restore(settings, source.resolve(), settle, now, force=force)
     click.echo(f"restored into {settings.home_path}")
     if doubted:
-        click.echo(f"{doubted} replies will be looked for on the platform before any is sent")
+        click.echo(f"{doubted} replies will be checked on the platform before any is sent")
     click.echo("next: earshot doctor --stopped, then start the roles")

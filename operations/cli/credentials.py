@@ -22,7 +22,7 @@ ACTOR = "role:cli"
 
 @click.group()
 def credential() -> None:
-    """Keep secrets of platforms in the database, sealed with a master key."""
+    """Store platform secrets in the database, encrypted with a master key."""
 
 
 def _change(settings: Settings, act: Callable[[Session], str]) -> None:
@@ -40,12 +40,12 @@ def _change(settings: Settings, act: Callable[[Session], str]) -> None:
 @click.argument("name")
 @click.pass_obj
 def set_(settings: Settings, brand: str, name: str) -> None:
-    """Keep the secret NAME of BRAND: typed without being shown, or read from standard input."""
+    """Store the secret NAME of BRAND: typed without echo, or read from standard input."""
     with in_words(settings):
         known = brands_file.load(settings.resolve(settings.brands))
     if brand not in known:
         raise click.BadParameter(
-            f"{brand!r} is no brand here; there is {', '.join(sorted(known))}", param_hint="BRAND"
+            f"there is no brand {brand!r}; there is {', '.join(sorted(known))}", param_hint="BRAND"
         )
     secret = _asked()
 
@@ -70,7 +70,7 @@ def _asked() -> str:
 @credential.command("list")
 @click.pass_obj
 def list_(settings: Settings) -> None:
-    """List the credentials that are kept, without their secrets."""
+    """List the stored credentials, without their secrets."""
 
     def lines(session: Session) -> str:
         found = credentials.listed(session)
@@ -87,7 +87,7 @@ def list_(settings: Settings) -> None:
 @click.argument("name")
 @click.pass_obj
 def remove(settings: Settings, brand: str, name: str) -> None:
-    """Forget the secret NAME of BRAND."""
+    """Delete the secret NAME of BRAND."""
 
     def forget(session: Session) -> str:
         credentials.remove(session, brand, name, actor=ACTOR, now=datetime.now(UTC))
@@ -97,14 +97,14 @@ def remove(settings: Settings, brand: str, name: str) -> None:
 
 
 @credential.command()
-@click.option("--new-key", is_flag=True, help="Make a new master key in the file first.")
+@click.option("--new-key", is_flag=True, help="Add a new master key to the file first.")
 @click.pass_obj
 def rotate(settings: Settings, new_key: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """Seal every credential anew with the first master key."""
+    """Encrypt every credential again with the first master key."""
 
     def seal_anew(session: Session) -> str:
         ring = key_file.add_key(settings) if new_key else key_file.load(settings)
         done = credentials.rotate(session, ring, actor=ACTOR, now=datetime.now(UTC))
-        return f"{done} sealed anew; all are under the key {ring.first} now"
+        return f"{done} encrypted again; all use the key {ring.first} now"
 
     _change(settings, seal_anew)

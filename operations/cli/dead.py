@@ -17,23 +17,23 @@ from operations.cli.administration import session_of
 
 ACTOR = "role:cli"
 
-as_json = click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 ids_given = click.argument("ids", nargs=-1, type=int, required=True)
 
 
 @click.group()
 def dead() -> None:
-    """See, retry and drop records that could not be handled."""
+    """List, retry and drop records that could not be processed."""
 
 
 @dead.command("list")
 @click.option("--brand", default="", help="Only those of this brand.")
-@click.option("--after", default=0, metavar="ID", help="Only those behind this one.")
+@click.option("--after", default=0, metavar="ID", help="Only those after this one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @as_json
 @click.pass_obj
 def list_(settings: Settings, brand: str, after: int, limit: int, as_json: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """List the dead letters that wait, oldest first."""
+    """List the waiting dead letters, oldest first."""
     with session_of(settings) as session:
         found = dead_letters.waiting(session, brand=brand, after=after, limit=limit)
     for letter in found:
@@ -46,7 +46,7 @@ def list_(settings: Settings, brand: str, after: int, limit: int, as_json: bool)
 
 @dead.command()
 @click.argument("id", type=int)
-@click.option("--brand", required=True, help="The brand that it belongs to; '' where it has none.")
+@click.option("--brand", required=True, help="The brand it belongs to; '' if it has none.")
 @as_json
 @click.pass_obj
 def show(settings: Settings, id: int, brand: str, as_json: bool) -> None:  # noqa: FBT001 -- click passes options by name
@@ -58,7 +58,8 @@ def show(settings: Settings, id: int, brand: str, as_json: bool) -> None:  # noq
             f"{id} is no dead letter of brand {brand!r}; see `earshot dead list`"
         )
     value = readable(letter.value)
-    headers = {name: readable(str(text).encode()).text for name, text in letter.headers.items()}
+    before = dead_letters.original_headers(letter.headers)
+    headers = {name: readable(text.encode()).text for name, text in before.items()}
     shown = _head(letter) | {
         "key": readable(letter.key).text,
         "headers": headers,
@@ -79,7 +80,7 @@ def show(settings: Settings, id: int, brand: str, as_json: bool) -> None:  # noq
 @as_json
 @click.pass_obj
 def retry(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """Give the dead letters IDS back to their topic."""
+    """Publish the dead letters IDS to their topic again."""
     _settle(settings, ids, dead_letters.want_retry, "will be retried", as_json=as_json)
 
 
@@ -88,7 +89,7 @@ def retry(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:  # n
 @as_json
 @click.pass_obj
 def drop(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """Drop the dead letters IDS; the ledger goes on counting them."""
+    """Drop the dead letters IDS; the ledger still counts them."""
     _settle(settings, ids, dead_letters.drop, "dropped", as_json=as_json)
 
 
@@ -107,7 +108,7 @@ def _settle(
         click.echo(f"{done} of {wanted} {word}")
     if done < wanted:
         raise click.ClickException(
-            f"{wanted - done} of them do not wait (any more); see `earshot dead list`"
+            f"{wanted - done} of them are not waiting; see `earshot dead list`"
         )
 
 
@@ -117,7 +118,8 @@ def _head(letter: DeadLetter) -> dict[str, Any]:
         "id": letter.id,
         "topic": letter.topic,
         "partition": letter.partition,
-        "offset": letter.offset,
+        "offset": letter.place.offset,
+        "place": str(letter.place),
         "brand": letter.brand,
         "source": letter.source,
         "mention_id": letter.mention_id,

@@ -31,11 +31,11 @@ from operations.cli.sources import Built, build_matcher, build_sources
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
-@click.option("--stopped", is_flag=True, help="No role is meant to run: leave those out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for scripts.")
+@click.option("--stopped", is_flag=True, help="Skip the checks that need running roles.")
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool, stopped: bool) -> None:  # noqa: FBT001 -- click passes options by name
-    """Look at everything that Earshot needs, and say what is wrong with it.
+    """Check everything that Earshot needs, and report what is wrong.
 
     Exit code 1 when something is. It asks each platform once whether it takes our credentials.
     """

@@ -24,17 +24,17 @@ ACTOR = "role:cli"
 
 
 @click.command()
-@click.option("--source", default="", help="Only what this source brought.")
+@click.option("--source", default="", help="Only what this source collected.")
 @click.option(
     "--before",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="Whatever ended before this day (UTC), in place of the retention that is set.",
+    help="Delete what ended before this day (UTC) instead of using the retention.",
 )
-@click.option("--author", default="", metavar="PLATFORM:ID", help="All that this author wrote.")
-@click.option("--dry-run", is_flag=True, help="Say how much would go, and take out nothing.")
 @click.option(
-    "--confirm", is_flag=True, help="The clock is right: end the hold after it jumped, and purge."
+    "--author", default="", metavar="PLATFORM:ID", help="Everything that this author wrote."
 )
+@click.option("--dry-run", is_flag=True, help="Show how much would be deleted, and delete nothing.")
+@click.option("--confirm", is_flag=True, help="The clock is right: purge although it jumped.")
 @click.pass_obj
 def purge(
     settings: Settings,
@@ -44,13 +44,13 @@ def purge(
     dry_run: bool,  # noqa: FBT001 -- click passes options by name
     confirm: bool,  # noqa: FBT001 -- as above
 ) -> None:
-    """Take out what is past its retention, or one author's words.
+    """Delete what is past its retention, or everything by one author.
 
     What somebody still waits for is kept. Numbers stay, and the ledger counts what went. By a
     clock that jumped ahead nothing is taken out without --confirm.
     """
     if author and (source or before or dry_run or confirm or ":" not in author):
-        raise click.UsageError("--author stands alone, as PLATFORM:ID")
+        raise click.UsageError("--author can't be combined with other options; write PLATFORM:ID")
     if dry_run and confirm:
         raise click.UsageError("--dry-run takes out nothing, so there is nothing to --confirm")
     with in_words(settings):
@@ -70,7 +70,7 @@ def purge(
             _trim(settings, (now - upto).total_seconds())
             _forget(engine)
         engine.dispose()
-    click.echo(said or "nothing is past a retention: [retention] in the settings names none")
+    click.echo(said or "nothing to delete: [retention] in the settings is not set")
 
 
 def _see_to_the_clock(engine: Engine, now: datetime, *, confirm: bool, counts: bool) -> None:

@@ -96,7 +96,7 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
     brands = load_brands(settings)
     chosen = _chosen(settings, names)
     sessions, clock = open_store(settings, run)
-    outlet = connect.open_outlet(settings, "+".join(names) or "all")
+    log_output = connect.open_log_output(settings, "+".join(names) or "all")
     collectors = [
         Collector(
             brand=built.brand,
@@ -105,23 +105,23 @@ def collect(settings: Settings, run: Running, names: tuple[str, ...]) -> None:
             matcher=build_matcher(brands[built.brand]),
             reply_length=built.reply_length(),
             sessions=sessions,
-            producer=outlet.producer,
+            producer=log_output.producer,
             metrics=run.metrics,
             clock=clock,
             part_done=run.probe.step_done,
-            backlog=outlet.backlog,
+            backlog=log_output.backlog,
         )
         for built in chosen
     ]
 
-    def tend() -> None:
-        outlet.tend()
-        waiting = outlet.backlog()
+    def drain() -> None:
+        log_output.drain()
+        waiting = log_output.backlog()
         run.metrics.set("spool_records", waiting.messages if waiting else 0)
         run.metrics.set("spool_used_ratio", waiting.share if waiting else 0.0)
 
-    turns.run(collectors, run.stop, run.probe.step_done, tend)
-    outlet.close()
+    turns.run(collectors, run.stop, run.probe.step_done, drain)
+    log_output.close()
 
 
 def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Built]:
@@ -200,7 +200,7 @@ def route(settings: Settings, run: Running, instance: str) -> None:
 @role("sweep")
 def sweep(settings: Settings, run: Running, instance: str) -> None:
     """Offer queued items to responders, take back what is late, bury dead letters."""
-    from operations.accounting.reconciliation import JOIN_S, Survey
+    from operations.accounting.reconciliation import JOIN_S, Reconciliation
     from operations.retention.clock_watch import ClockWatch
     from operations.retention.purger import Purger, shortest_s
     from router import sweep as shell
@@ -210,7 +210,7 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
     policies = load_policies(settings.resolve(settings.brands), brands)
     sessions, clock = open_store(settings, run)
     log = connect.open_log(settings, run.name, instance)
-    survey = Survey(
+    reconciliation = Reconciliation(
         readers=db.open_readers(connect.open_database(settings)),
         log=log,
         brands=sorted(brands),
@@ -232,7 +232,7 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
         purge=Purger(settings.retention, sessions).tick,
         doubts=ClockWatch(sessions, run.metrics).doubts,
     )
-    survey.join(JOIN_S)
+    reconciliation.join(JOIN_S)
     log.close()
 
 
@@ -274,7 +274,7 @@ def serve(settings: Settings, supervised: bool) -> None:  # noqa: FBT001 -- clic
 
 @role("crew")
 def crew(settings: Settings, run: Running) -> None:
-    """Let simulated colleagues answer (demo only)."""
+    """Run simulated colleagues who answer (demo only)."""
     from operations.demo.demo_agents import run as work
 
     work(*open_store(settings, run), run.stop, run.probe.step_done)

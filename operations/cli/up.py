@@ -40,7 +40,7 @@ HEAD_START_S = 1.5
 @click.command()
 @click.option("--classifiers", default=1, show_default=True, help="How many classify processes.")
 @click.option("--routers", default=1, show_default=True, help="How many route processes.")
-@click.option("--no-desk", is_flag=True, help="Leave the web pages out.")
+@click.option("--no-desk", is_flag=True, help="Run without the web pages.")
 @click.pass_context
 def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) -> None:  # noqa: FBT001 -- click passes options by name
     """Run every role on this machine until Ctrl-C."""

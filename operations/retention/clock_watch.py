@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from earshot.database import db
 from earshot.database.db import Sessions
 from earshot.database.tables import ClockWatchRow, EventRow, SourceHealthRow, Utc
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.runtime.metrics import Metrics
 
@@ -185,7 +186,7 @@ def hold(session: Session, now: datetime, reason: str) -> str:
             .values(held_at=now, reason=reason)
         )
     session.expire_all()
-    _note(session, now, "role:sweep", "purge.held", reason)
+    _note(session, now, "role:sweep", EventKind.PURGE_HELD, reason)
     return read(session).reason
 
 
@@ -215,10 +216,10 @@ def confirm(session: Session, now: datetime, actor: str) -> None:
         session, ClockWatchRow, [row], key=("id",), replace=("trusted_at", "held_at", "reason")
     )
     if why:
-        _note(session, now, actor, "purge.confirmed", why)
+        _note(session, now, actor, EventKind.PURGE_CONFIRMED, why)
 
 
-def _note(session: Session, now: datetime, actor: str, kind: str, reason: str) -> None:
+def _note(session: Session, now: datetime, actor: str, kind: EventKind, reason: str) -> None:
     """One event for each brand, for whom this concerns are its data."""
     brands = session.scalars(select(SourceHealthRow.brand).distinct()).all()
     for brand in sorted(brands):

@@ -30,6 +30,7 @@ from earshot.database.tables import (
     ReplyRow,
     RevisionRow,
 )
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import OPEN, record
 from earshot.log.dead_letters import Letter
 from earshot.settings import Retention
@@ -79,7 +80,7 @@ def purge_items(session: Session, reach: Reach, actor: str, now: datetime) -> in
         return 0
     gone = _take_out(session, reach.brand, ids)
     after = {**gone, "items": len(ids), "before": reach.before, "source": reach.source}
-    record(session, reach.brand, now, actor, "purge.items", [{"after": after}])
+    record(session, reach.brand, now, actor, EventKind.PURGE_ITEMS, [{"after": after}])
     return len(ids)
 
 
@@ -107,7 +108,7 @@ def purge_letters(session: Session, reach: Reach, actor: str, now: datetime) -> 
     _purge_receipts(session, reach.brand, keys.in_(named), ~stored)
     session.execute(delete(DeadLetterRow).where(DeadLetterRow.id.in_([row.id for row in found])))
     after = {"letters": len(found), "before": reach.before, "source": reach.source}
-    record(session, reach.brand, now, actor, "purge.letters", [{"after": after}])
+    record(session, reach.brand, now, actor, EventKind.PURGE_LETTERS, [{"after": after}])
     return len(found)
 
 
@@ -156,7 +157,7 @@ def erase_author(
             reply_bar="its author had it erased",
         )
     )
-    record(session, brand, now, actor, "purge.author", [{"after": {"mentions": len(ids)}}])
+    record(session, brand, now, actor, EventKind.PURGE_AUTHOR, [{"after": {"mentions": len(ids)}}])
     return len(ids)
 
 

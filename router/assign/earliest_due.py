@@ -15,7 +15,7 @@ from router.assign.state import (
     State,
     Waiting,
     Wanted,
-    hindrance,
+    ineligibility_reason,
 )
 
 
@@ -42,7 +42,7 @@ class EarliestDue:
             able = [
                 (load[one.id], one.id)
                 for one in state.responders
-                if load[one.id] < one.limit and not hindrance(item, one, teams)
+                if load[one.id] < one.limit and not ineligibility_reason(item, one, teams)
             ]
             if not able:
                 continue
@@ -71,7 +71,7 @@ class EarliestDue:
                 "winner": parts[0] | {"due_at": item.due_at},
                 "runner_up": parts[1] if len(parts) > 1 else None,
                 "not_considered": {
-                    str(one.id): hindrance(item, one, teams) or "has work to do"
+                    str(one.id): ineligibility_reason(item, one, teams) or "has work to do"
                     for one in sorted(responders, key=lambda one: one.id)
                     if one.id not in compared
                 },

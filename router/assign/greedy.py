@@ -18,16 +18,14 @@ kept: promises with a slack between 0 and `kappa`. What was never promised goes 
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 from operator import attrgetter
-from typing import Any, NamedTuple
 
 from router.assign.escalation import Escalations
+from router.assign.pairs import SKILL_FACTOR, Pair, Precedence, best_first, coin, skill_factor
 from router.assign.state import (
     Decision,
     Offer,
@@ -36,17 +34,13 @@ from router.assign.state import (
     State,
     Waiting,
     Wanted,
-    hindrance,
+    ineligibility_reason,
     likely_fit,
 )
-
-SKILL_FACTOR = {0: 1.3, 1: 1.3, 2: 1.0, 3: 0.78}
-"""Handling time by level of skill: a novice and an expert against the mean."""
 
 SAFETY = 1.3
 """How much of the handling time is kept free before the due moment."""
 
-_64_BITS = 2**64 - 1
 _RANK = attrgetter("rank")
 
 EXPLAINED = 50
@@ -72,37 +66,6 @@ class Objective:
     late_decay: timedelta = timedelta(minutes=60)
     late_start: float = 0.5
     max_age: timedelta = timedelta(hours=12)
-
-
-class _Class(IntEnum):
-    """What goes before what, whatever its index."""
-
-    KEPT = 0
-    STARVED = 1
-    OTHER = 2
-    UNPROMISED = 3
-
-
-class _Pair(NamedTuple):
-    """A possible offer. Sorted by rank: its class, then index, then a fair coin."""
-
-    rank: tuple[_Class, float, int]
-    item: Waiting
-    responder: Responder
-    urgency: float
-    fit: float
-    minutes: float
-
-    def parts(self) -> dict[str, Any]:
-        """The index and what it is made of."""
-        return {
-            "person": self.responder.id,
-            "index": -self.rank[1],
-            "weight": self.item.weight,
-            "urgency": self.urgency,
-            "fit": self.fit,
-            "minutes": self.minutes,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +99,7 @@ class GreedyIndex:
         everyone = sorted(state.responders, key=lambda responder: responder.id)
         free = [one for one in everyone if one.free and not one.absence]
         candidates = self._candidates(waiting, free, now) if free else {}
-        best = _best_first(candidates, {one.id: one.free for one in free})
+        best = best_first(candidates, {one.id: one.free for one in free})
         offers = (self._offer(pair, candidates[pair.item.id], everyone, now) for pair in best)
         return [*decisions, *offers]
 
@@ -156,16 +119,16 @@ class GreedyIndex:
 
     def _candidates(
         self, waiting: Sequence[Waiting], free: Sequence[Responder], now: datetime
-    ) -> dict[int, list[_Pair]]:
+    ) -> dict[int, list[Pair]]:
         """The pairs of the most urgent items of each team that somebody free may have."""
         starving = any(self._starved(item, now) for item in waiting)
-        by_team: dict[str, list[tuple[_Class, float, int, Waiting]]] = {}
+        by_team: dict[str, list[tuple[Precedence, float, int, Waiting]]] = {}
         for item in waiting:
             minutes = self.objective.minutes
             worth = item.weight * self.urgency(item, minutes, now)
             first = self._class(item, minutes, now, starving=starving)
             by_team.setdefault(item.team, []).append((first, -worth, item.id, item))
-        found: dict[int, list[_Pair]] = {}
+        found: dict[int, list[Pair]] = {}
         for rows in by_team.values():
             rows.sort()
             left = self.objective.rows
@@ -180,44 +143,44 @@ class GreedyIndex:
 
     def _pairs(
         self, item: Waiting, free: Sequence[Responder], now: datetime, *, starving: bool
-    ) -> list[_Pair]:
+    ) -> list[Pair]:
         """The pairs of `item` with all who may have it, best first."""
         teams = self.routes.teams(item, now)
-        known: dict[float, tuple[_Class, float]] = {}
+        known: dict[float, tuple[Precedence, float]] = {}
         pairs = []
         for responder in free:
-            if hindrance(item, responder, teams):
+            if ineligibility_reason(item, responder, teams):
                 continue
             fit = likely_fit(item, responder)
             if fit < self.objective.min_fit:
                 continue
-            minutes = self.objective.minutes * _skill_factor(item, responder)
+            minutes = self.objective.minutes * skill_factor(item, responder)
             if minutes not in known:
                 first = self._class(item, minutes, now, starving=starving)
                 known[minutes] = first, self.urgency(item, minutes, now)
             first, urgency = known[minutes]
             index = item.weight * urgency * fit**self.objective.phi / minutes
-            rank = (first, -index, _coin(item.id, responder.id))
-            pairs.append(_Pair(rank, item, responder, urgency, fit, minutes))
+            rank = (first, -index, coin(item.id, responder.id))
+            pairs.append(Pair(rank, item, responder, urgency, fit, minutes))
         pairs.sort(key=_RANK)
         return pairs
 
-    def _class(self, item: Waiting, minutes: float, now: datetime, *, starving: bool) -> _Class:
+    def _class(self, item: Waiting, minutes: float, now: datetime, *, starving: bool) -> Precedence:
         """What goes before what. While nothing starves the index alone decides on promises."""
         if item.due_at is None:
-            return _Class.UNPROMISED
+            return Precedence.UNPROMISED
         if not starving:
-            return _Class.OTHER
+            return Precedence.OTHER
         if 0 <= self._slack_s(item, minutes, now) <= self.objective.kappa.total_seconds():
-            return _Class.KEPT
-        return _Class.STARVED if self._starved(item, now) else _Class.OTHER
+            return Precedence.KEPT
+        return Precedence.STARVED if self._starved(item, now) else Precedence.OTHER
 
     def _starved(self, item: Waiting, now: datetime) -> bool:
         """Whether a promised item has waited too long. History that promises nothing can't."""
         return item.due_at is not None and now - item.clock_started_at >= self.objective.max_age
 
     def _offer(
-        self, won: _Pair, pairs: Sequence[_Pair], everyone: Iterable[Responder], now: datetime
+        self, won: Pair, pairs: Sequence[Pair], everyone: Iterable[Responder], now: datetime
     ) -> Offer:
         item = won.item
         others = [pair for pair in pairs if pair is not won]
@@ -226,7 +189,9 @@ class GreedyIndex:
         left_out: dict[str, str] = {}
         for responder in everyone:
             if responder.id not in compared and len(left_out) < EXPLAINED:
-                left_out[str(responder.id)] = hindrance(item, responder, teams) or "poor fit"
+                left_out[str(responder.id)] = (
+                    ineligibility_reason(item, responder, teams) or "poor fit"
+                )
         return Offer(
             item_id=item.id,
             version=item.version,
@@ -234,47 +199,9 @@ class GreedyIndex:
             explain={
                 "policy": self.routes.version,
                 "method": "greedy",
-                "winner": won.parts() | {"starved": won.rank[0] is _Class.STARVED},
+                "winner": won.parts() | {"starved": won.rank[0] is Precedence.STARVED},
                 "runner_up": others[0].parts() if others else None,
                 "not_considered": left_out,
                 "teams": sorted(teams),
             },
         )
-
-
-def _best_first(candidates: dict[int, list[_Pair]], places: dict[int, int]) -> Iterable[_Pair]:
-    """Pairs in order of rank, each item once, each responder as often as they have places.
-
-    A heap holds the best pair left of each item; a pair whose responder is taken makes room
-    for the item's next one.
-    """
-    heap = [(pairs[0].rank, item_id, 0) for item_id, pairs in candidates.items()]
-    heapq.heapify(heap)
-    left = sum(places.values())
-    while heap and left:
-        _, item_id, position = heapq.heappop(heap)
-        pairs = candidates[item_id]
-        person = pairs[position].responder.id
-        if places[person]:
-            places[person] -= 1
-            left -= 1
-            yield pairs[position]
-        elif position + 1 < len(pairs):
-            heapq.heappush(heap, (pairs[position + 1].rank, item_id, position + 1))
-
-
-def _skill_factor(item: Waiting, responder: Responder) -> float:
-    if not responder.skills or not item.topic:
-        return 1.0
-    return SKILL_FACTOR.get(responder.skills.get(item.topic, 0), 1.0)
-
-
-def _coin(item_id: int, person_id: int) -> int:
-    """Breaks ties: fair among equal colleagues, and the same whatever the order of the roster.
-
-    The mixing step of splitmix64 (Steele, Lea, Flood: OOPSLA 2014).
-    """
-    mixed = (item_id + person_id * 0x9E3779B97F4A7C15) & _64_BITS
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _64_BITS
-    return mixed ^ (mixed >> 31)

@@ -165,7 +165,7 @@ def speaks(item: Waiting, responder: Responder) -> bool:
     return item.lang == UNDETERMINED or not responder.langs or item.lang in responder.langs
 
 
-def hindrance(item: Waiting, responder: Responder, teams: frozenset[str]) -> str:
+def ineligibility_reason(item: Waiting, responder: Responder, teams: frozenset[str]) -> str:
     """Why `responder` can't have `item` that is open to `teams`; empty when they can."""
     if responder.id in item.excluded:
         return "gave it back"

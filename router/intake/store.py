@@ -1,45 +1,70 @@
-"""The SQL of the dispatcher's stream: what is known of a batch, and the writing of a plan."""
+"""The SQL of the dispatcher's stream: what is known of a batch, and the writing of its plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
+from typing import Any, TypeVar
 
+from msgspec.structs import asdict
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from earshot.database import db
 from earshot.database.tables import EventRow, ItemRow, MentionRow, ReplyRow, RevisionRow
-from earshot.domain import Classified, Mention
+from earshot.domain import Classified, ItemState
 from earshot.items import lifecycle, rollups
 from router.intake.bulk import insert_rows
+from router.intake.fold import plan_batch
+from router.intake.item import Heard, Item, Labels, Promise, Routing, Shown
 from router.intake.plan import Known, Plan, StoredMention
-from router.intake.rows import Row, is_own
+from router.intake.rows import SET_BY_A_REVISION, NewMention
+from router.policy.policy import Policy
 
-_ITEM = (
-    "id",
-    "brand",
-    "thread",
-    "state",
-    "version",
-    "platform",
-    "mention_id",
-    "mentions",
-    "topic",
-    "priority",
-    "weight",
-    "team",
-    "flags",
-    "clock_started_at",
-    "target",
-    "due_at",
-    "answered_at",
-    "reopened",
-)
-"""The columns of an item that planning reads."""
+_PARTS = {"shown": Shown, "labels": Labels, "routing": Routing, "promise": Promise}
+_OWN = [name for name in Item.__struct_fields__ if name not in (*_PARTS, "newest_at")]
+_COLUMNS = [*_OWN, *(name for kind in _PARTS.values() for name in kind.__struct_fields__)]
+
+_Part = TypeVar("_Part", Shown, Labels, Routing, Promise)
 
 
-def load(session: Session, batch: Sequence[Classified]) -> Known:
+def store(
+    session: Session,
+    batch: Sequence[Classified],
+    policies: Mapping[str, Policy],
+    clock: Callable[[], datetime],
+    draw: Callable[[int], int],
+) -> None:
+    """Write what `batch`, whose brands are all in `policies`, comes to.
+
+    `clock` is read when the items are locked. `draw` gives a random whole number below its
+    argument. Raises Undecidable for a mention that nothing can be worked out for,
+    IntegrityError when another process stored one of the rows meanwhile, and Stale or
+    Forbidden as `lifecycle.move`; the transaction must then be given up.
+    """
+    heard = [hear(one) for one in batch]
+    known = load(session, heard)
+    write(session, plan_batch(heard, known, policies, clock(), draw))
+
+
+def hear(classified: Classified) -> Heard:
+    """The mention with its keys. That it is the brand's own its source says in the address."""
+    mention = classified.mention
+    key, thread, arrived_at = mention.keys()
+    return Heard(
+        classified=classified,
+        mention=mention,
+        said=classified.classification,
+        id=key,
+        thread=thread,
+        arrived_at=arrived_at,
+        own=mention.own,
+        key=(mention.brand, key),
+    )
+
+
+def load(session: Session, batch: Sequence[Heard]) -> Known:
     """What is stored of the mentions and threads of `batch`.
 
     The items stay locked until the transaction ends (in the order of their ids, so that two
@@ -51,14 +76,12 @@ def load(session: Session, batch: Sequence[Classified]) -> Known:
     ids |= {mention.item_id for mention in mentions.values()}
     items = _items(session, ids) if ids else {}
     sent: frozenset[tuple[int, str]] = frozenset()
-    if items and any(map(is_own, batch)):
+    if items and any(heard.own for heard in batch):
         sent = _sent(session, list(items))
     return Known(mentions=mentions, items=items, sent=sent)
 
 
-def _mentions(
-    session: Session, batch: Sequence[Classified]
-) -> dict[tuple[str, str], StoredMention]:
+def _mentions(session: Session, batch: Sequence[Heard]) -> dict[tuple[str, str], StoredMention]:
     found = {}
     for brand, ids in _by_brand(batch, attrgetter("id")).items():
         columns = (MentionRow.id, MentionRow.revision, MentionRow.item_id)
@@ -70,10 +93,10 @@ def _mentions(
     return found
 
 
-def _of_threads(session: Session, batch: Sequence[Classified]) -> set[int]:
+def _of_threads(session: Session, batch: Sequence[Heard]) -> set[int]:
     """The numbers of the items that are stored for the threads of `batch`."""
     found: set[int] = set()
-    for brand, threads in _by_brand(batch, attrgetter("thread_id")).items():
+    for brand, threads in _by_brand(batch, attrgetter("thread")).items():
         stored = db.look_up(
             session,
             [ItemRow.id],
@@ -85,19 +108,17 @@ def _of_threads(session: Session, batch: Sequence[Classified]) -> set[int]:
     return found
 
 
-def _by_brand(
-    batch: Sequence[Classified], name: Callable[[Mention], str]
-) -> dict[str, dict[str, None]]:
+def _by_brand(batch: Sequence[Heard], name: Callable[[Heard], str]) -> dict[str, dict[str, None]]:
     """What names the mentions, or their threads, of each brand; once each."""
     found: dict[str, dict[str, None]] = {}
-    for one in batch:
-        found.setdefault(one.mention.brand, {})[name(one.mention)] = None
+    for heard in batch:
+        found.setdefault(heard.mention.brand, {})[name(heard)] = None
     return found
 
 
-def _items(session: Session, ids: Iterable[int]) -> dict[int, Row]:
+def _items(session: Session, ids: Iterable[int]) -> dict[int, Item]:
     newest = and_(MentionRow.brand == ItemRow.brand, MentionRow.id == ItemRow.mention_id)
-    columns = [getattr(ItemRow, name) for name in _ITEM]
+    columns = [getattr(ItemRow, name) for name in _COLUMNS]
     stored = session.execute(
         select(*columns, MentionRow.arrived_at.label("newest_at"))
         .outerjoin(MentionRow, newest)
@@ -105,10 +126,26 @@ def _items(session: Session, ids: Iterable[int]) -> dict[int, Row]:
         .order_by(ItemRow.id)
         .with_for_update(of=ItemRow)
     )
-    items = {row.id: row._asdict() for row in stored}
-    for item in items.values():
-        item["newest_at"] = item["newest_at"] or item["clock_started_at"]
-    return items
+    return {row.id: _item(tuple(row)) for row in stored}
+
+
+def _item(row: tuple[Any, ...]) -> Item:
+    """The item of a row of `_COLUMNS` and the arrival of its newest mention."""
+    values = dict(zip(_COLUMNS, row, strict=False))
+    own = {name: values[name] for name in _OWN}
+    own["state"] = ItemState(own["state"])
+    return Item(
+        **own,
+        shown=_part(Shown, values),
+        labels=_part(Labels, values),
+        routing=_part(Routing, values),
+        promise=_part(Promise, values),
+        newest_at=row[-1] or values["clock_started_at"],
+    )
+
+
+def _part(kind: type[_Part], values: Mapping[str, Any]) -> _Part:
+    return kind(*[values[name] for name in kind.__struct_fields__])
 
 
 def _sent(session: Session, items: list[int]) -> frozenset[tuple[int, str]]:
@@ -121,28 +158,25 @@ def _sent(session: Session, items: list[int]) -> frozenset[tuple[int, str]]:
 
 
 def write(session: Session, plan: Plan) -> None:
-    """Carry out `plan`.
-
-    Raises IntegrityError when another process stored one of its rows meanwhile, and Stale or
-    Forbidden as `lifecycle.move`; the transaction must then be given up.
-    """
-    in_order = sorted(plan.mentions, key=lambda row: (row["brand"], row["id"]))
-    insert_rows(session, MentionRow, in_order)
-    insert_rows(session, ItemRow, sorted(plan.items, key=lambda row: row["id"]))
-    db.insert_new(session, RevisionRow, plan.revisions)
-    _update_mentions(session, plan)
-    _update_items(session, plan)
-    insert_rows(session, EventRow, plan.events)
-    rollups.count_volume(session, plan.volume)
-    rollups.count_backlog(session, plan.backlog())
-
-
-def _update_mentions(session: Session, plan: Plan) -> None:
-    newest = [
-        {"brand": brand, "id": mention, **columns}
-        for (brand, mention), columns in sorted(plan.newest.items())
-    ]
-    db.update_rows(session, MentionRow, newest, key=("brand", "id"))
+    """Carry out `plan`. Raises as `store`."""
+    if plan.revised:
+        _update_mentions(session, plan.revised)
+    if plan.changes:
+        lifecycle.move_all(session, plan.changes)
+    if plan.shown:
+        shown = [
+            {"id": item.id} | asdict(item.shown)
+            for item in sorted(plan.shown, key=attrgetter("id"))
+        ]
+        db.update_rows(session, ItemRow, shown, key=("id",))
+    insert_rows(
+        session,
+        (MentionRow, sorted(plan.mentions, key=attrgetter("brand", "id"))),
+        (ItemRow, sorted(plan.items, key=attrgetter("id"))),
+        (EventRow, plan.events),
+    )
+    if plan.revisions:
+        db.insert_new(session, RevisionRow, [asdict(one) for one in plan.revisions])
     if plan.erased:
         # What an author took back is not kept in the history of its edits either.
         erased = [
@@ -150,14 +184,15 @@ def _update_mentions(session: Session, plan: Plan) -> None:
             for brand, mention in sorted(plan.erased)
         ]
         db.update_rows(session, RevisionRow, erased, key=("brand", "mention_id"))
-
-
-def _update_items(session: Session, plan: Plan) -> None:
-    for clock, _ in plan.answered:
+    for clock in plan.closed:
         rollups.close_clock(session, clock)
-    if plan.changes:
-        lifecycle.move_all(session, plan.changes)
-    patches = [{"id": item, **columns} for item, columns in sorted(plan.snapshots.items())]
-    for names in dict.fromkeys(map(tuple, patches)):
-        alike = [row for row in patches if tuple(row) == names]
-        db.update_rows(session, ItemRow, alike, key=("id",))
+    rollups.count(session, volume=plan.volume, backlog=plan.backlog)
+
+
+def _update_mentions(session: Session, revised: Sequence[NewMention]) -> None:
+    key = ("brand", "id")
+    rows = [
+        {name: getattr(one, name) for name in (*key, *SET_BY_A_REVISION)}
+        for one in sorted(revised, key=attrgetter(*key))
+    ]
+    db.update_rows(session, MentionRow, rows, key=key)

@@ -16,6 +16,7 @@ from earshot.database.tables import AssignmentRow, ItemRow, MembershipRow
 from earshot.domain import ItemState
 from earshot.items import assignments, holding
 from earshot.items.assignments import BY_HAND, Offered
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, Stale
 from earshot.runtime.crash_points import passed
 from router.assign.state import Offer
@@ -169,7 +170,7 @@ def stranded(session: Session, policy: Policy, now: datetime) -> list[Change]:
             actor=ACTOR,
             at=now,
             to=ItemState.QUEUED,
-            kind="assignment.released",
+            kind=EventKind.ASSIGNMENT_RELEASED,
             why={"reason": STRANDED},
             columns={"state_reason": STRANDED},
             expect=row.version,

@@ -11,7 +11,6 @@ from earshot.database.db import Sessions
 from earshot.database.tables import DeadLetterRow
 from earshot.log.contract import Consumer, Fenced, Log, Record
 from earshot.runtime.crash_points import passed
-from router.intake.rows import Row
 
 GROUP = "bury"
 
@@ -58,7 +57,7 @@ def bury_step(
     return len(records)
 
 
-def _row(record: Record, origin: Origin, identity: str, now: datetime) -> Row:
+def _row(record: Record, origin: Origin, identity: str, now: datetime) -> dict[str, object]:
     headers = {name: _storable(value) for name, value in record.headers.items()}
     revision = headers.get("revision", "")
     return {

@@ -1,7 +1,7 @@
 """What SQL asks of queued items, so that only those are read that somebody may take.
 
-The conditions say in SQL what `router.assign.state.hindrance`, `Routes.teams` and `likely_fit` say
-about an item and a person; those have the last word on what was read.
+The conditions say in SQL what `ineligibility_reason`, `Routes.teams` and `likely_fit` of
+`router.assign.state` say about an item and a person; those have the last word on what was read.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from earshot.database.tables import EventRow, ItemRow
 from earshot.domain import ItemState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change
 from router.offers.claims import ACTOR, SWEPT
 from router.policy.policy import Policy
@@ -43,7 +44,7 @@ def _woken(session: Session, policy: Policy, now: datetime) -> list[Change]:
             actor=ACTOR,
             at=now,
             to=_before_sleep(session, row.id),
-            kind="item.woken",
+            kind=EventKind.ITEM_WOKEN,
             why={"reason": "its time has come"},
             columns={"snoozed_until": None, "state_reason": "its time has come"},
             expect=row.version,
@@ -61,7 +62,7 @@ def _before_sleep(session: Session, item: int) -> ItemState:
     )
     for before, after in events:
         if (after or {}).get("state") == ItemState.SNOOZED:
-            untriaged = (before or {}).get("state") in (ItemState.NEW, ItemState.TRIAGED)
+            untriaged = (before or {}).get("state") == ItemState.NEW
             return ItemState.NEW if untriaged else ItemState.QUEUED
     return ItemState.QUEUED
 

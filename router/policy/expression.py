@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cel
@@ -38,11 +38,25 @@ class Fields:
     """What an expression may name: `samples` are values of variables, alike in their fields.
 
     At least one sample should be full and one empty, so that clauses meet both. Below an
-    `open_maps` path (`agent.skills`) any name may stand.
+    `open_maps` path (`agent.skills`) any name may stand. `words` lists the values of a path that
+    has no others.
     """
 
     samples: tuple[Sample, ...]
     open_maps: frozenset[str] = frozenset()
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """The one variable, such as `item`."""
+        (root,) = self.samples[0]
+        return root
+
+    @property
+    def sample(self) -> Sample:
+        """The full sample of that variable."""
+        found: Sample = self.samples[0][self.root]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,16 @@ class Expression:
     text: str
     program: cel.Program
     reads: frozenset[str]
+    root: str
+
+    @property
+    def always(self) -> bool:
+        """Whether it holds for everything."""
+        return self.text.strip() == "true"
+
+    def holds_for(self, facts: Mapping[str, Any]) -> bool:
+        """Whether the condition is true of `facts`. Raises ExpressionError as `holds` does."""
+        return self.holds(cel.Context({self.root: facts}))
 
     def holds(self, context: cel.Context) -> bool:
         """Whether the condition is true. Raises ExpressionError when it can't be worked out."""
@@ -81,7 +105,7 @@ def compile_condition(text: str, fields: Fields) -> Expression:
             raise ExpressionError(f"`{text}` is not a condition: it must give true or false")
         for clause in _clauses(text):
             _try_clause(clause, prepared)
-    return Expression(text, program, reads)
+    return Expression(text, program, reads, fields.root)
 
 
 def first_match(conditions: Sequence[Expression]) -> str:

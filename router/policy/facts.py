@@ -1,4 +1,4 @@
-"""What a policy's expressions may ask about an item and about an agent. Pure."""
+"""What a policy's conditions may ask about an item and about an agent. Pure."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def agent_facts(
 
 def _sample(*, full: bool) -> dict[str, Any]:
     one = 1 if full else 0
-    word = "x" if full else ""
+    word = "word" if full else ""
     return {
         "topic": word,
         "topics": [word] * one,
@@ -106,11 +106,18 @@ def _sample(*, full: bool) -> dict[str, Any]:
     }
 
 
-ITEM = Fields(({"item": _sample(full=True)}, {"item": _sample(full=False)}))
+ITEM = Fields(
+    ({"item": _sample(full=True)}, {"item": _sample(full=False)}),
+    words={
+        "item.sentiment_label": tuple(map(str, Sentiment)),
+        "item.intent": tuple(map(str, Intent)),
+        "item.urgency": tuple(map(str, Urgency)),
+    },
+)
 
 AGENT = Fields(
     (
-        {"agent": agent_facts(teams=["x"], langs=["x"], skills={}, roles=["x"], slots=1)},
+        {"agent": agent_facts(teams=["word"], langs=["word"], skills={}, roles=["word"], slots=1)},
         {"agent": agent_facts(teams=[], langs=[], skills={}, roles=[], slots=0)},
     ),
     open_maps=frozenset({"agent.skills"}),

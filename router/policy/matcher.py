@@ -8,79 +8,119 @@ from typing import Any
 import cel
 
 from router.policy.expression import Expression, ExpressionError, compile_list, first_match, flatten
-from router.policy.facts import ITEM
-from router.policy.plain import Condition, plain
+from router.policy.fact_tests import Facts, Test
+from router.policy.structure import Condition, Structure
 
 DEPTH = 16
 """How many conditions one chain nests: CEL's parser takes no more than some fifty levels."""
+
+_NONE = 1 << 30
+"""Stands for the number of a condition that holds when there is none."""
 
 
 class Matcher:
     """The first condition of each list that holds, and each boost that does.
 
-    Where every condition is plain they are carried out as closures, else by programs of CEL
-    that take `DEPTH` conditions of each list at a time: one evaluation is several times
-    cheaper than one for each. What CEL takes only by itself is worked out one by one.
+    Structured conditions are tested first. CEL is asked only where one of its conditions comes
+    before the structured one that holds.
     """
 
     def __init__(
         self,
-        lists: Sequence[Sequence[Expression]],
-        boosts: Sequence[Expression],
+        lists: Sequence[Sequence[Condition]],
+        boosts: Sequence[Condition],
     ) -> None:
-        self._lists, self._boosts = tuple(map(tuple, lists)), tuple(boosts)
-        every = [one for part in (*self._lists, self._boosts) for one in part]
-        paths = frozenset().union(*(one.reads for one in every))
-        self._reads = {name: f"item_{name}" for name in sorted({p.split(".")[1] for p in paths})}
-        self._plain = _closures((*self._lists, self._boosts))
-        try:
-            self._programs: _Programs | None = _Programs(self._lists, self._boosts)
-        except ExpressionError:
-            self._programs = None
+        every = (*lists, *([boost] for boost in boosts))
+        paths = frozenset().union(*(one.reads for part in every for one in part))
+        self._reads = tuple(sorted({path.split(".")[1] for path in paths}))
+        tests = tuple(map(_tests, every))
+        self._tests, self._boosts = tests[: len(lists)], tests[len(lists) :]
+        self._engine = _Engine(every)
+        self._structured = all(isinstance(one, Structure) for part in every for one in part)
 
-    def match(self, facts: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def match(self, facts: Facts) -> tuple[list[Any], dict[str, Any]]:
         """The first match of each list, then whether each boost holds; and the facts read.
 
         Raises ExpressionError that names the condition that can't be worked out.
         """
         read = {name: facts[name] for name in self._reads}
-        if self._plain is None:
-            return self.by_engine(facts), read
-        *lists, boosts = self._plain
-        found: list[Any] = [_first(conditions, facts) for conditions in lists]
-        return found + [holds(facts) for holds in boosts], read
+        found: list[Any] = [_first(tests, facts) for tests in self._tests]
+        if self._structured:
+            return found + [test(facts) for ((_, test),) in self._boosts], read
+        found += [_first(tests, facts) for tests in self._boosts]
+        if self._engine.may_come_before(found):
+            found = self._engine.improve(found, facts)
+        split = len(self._tests)
+        return [*found[:split], *(number == 0 for number in found[split:])], read
 
-    def by_engine(self, facts: Mapping[str, Any]) -> list[Any]:
-        """What `match` finds, worked out by CEL."""
+
+class _Engine:
+    """The conditions of each list that are CEL, by programs that take many of them at a time.
+
+    One evaluation is several times cheaper than one for each condition. What CEL takes only by
+    itself is worked out one by one.
+    """
+
+    def __init__(self, lists: Sequence[Sequence[Condition]]) -> None:
+        self._lists = lists
+        self._numbers = [
+            [number for number, one in enumerate(part) if isinstance(one, Expression)]
+            for part in lists
+        ]
+        self._heads = [(at, numbers[0]) for at, numbers in enumerate(self._numbers) if numbers]
+        expressions = [[one for one in part if isinstance(one, Expression)] for part in lists]
+        paths = frozenset().union(*(one.reads for part in expressions for one in part))
+        self._reads = {name: f"item_{name}" for name in sorted({p.split(".")[1] for p in paths})}
+        try:
+            self._programs: _Programs | None = _Programs(expressions)
+        except ExpressionError:
+            self._programs = None
+
+    def may_come_before(self, found: Sequence[int]) -> bool:
+        """Whether a condition in CEL comes before what was found in some list."""
+        for at, number in self._heads:  # noqa: SIM110 -- a generator takes twice as long
+            if number < found[at]:
+                return True
+        return False
+
+    def improve(self, found: Sequence[int], facts: Facts) -> list[int]:
+        """The first match of each list, where `found` are the first structured ones."""
         if self._programs is not None:
             context = cel.Context({flat: facts[name] for name, flat in self._reads.items()})
             try:
-                return self._programs.run(context)
+                firsts = self._programs.run(context)
             except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError):
-                pass  # one condition is broken: find out which
-        return self._one_by_one({name: facts[name] for name in self._reads})
+                pass  # one condition is broken: find out which, and whether it is reached at all
+            else:
+                return [
+                    min(numbers[first], structured) if first >= 0 else structured
+                    for numbers, first, structured in zip(self._numbers, firsts, found, strict=True)
+                ]
+        return self._one_by_one(facts)
 
-    def _one_by_one(self, read: Mapping[str, Any]) -> list[Any]:
-        context = cel.Context({"item": read})
-        found: list[Any] = []
-        for conditions in self._lists:
-            matches = (n for n, condition in enumerate(conditions) if condition.holds(context))
-            found.append(next(matches, -1))
-        return [*found, *(boost.holds(context) for boost in self._boosts)]
+    def _one_by_one(self, facts: Facts) -> list[int]:
+        context = cel.Context({"item": {name: facts[name] for name in self._reads}})
+
+        def holds(one: Condition) -> bool:
+            return one.test(facts) if isinstance(one, Structure) else one.holds(context)
+
+        return [
+            next((number for number, one in enumerate(part) if holds(one)), _NONE)
+            for part in self._lists
+        ]
 
 
 class _Programs:
     """Conditions compiled together. Raises ExpressionError when CEL can't take them so."""
 
-    def __init__(self, lists: Sequence[Sequence[Expression]], boosts: Sequence[Expression]) -> None:
+    def __init__(self, lists: Sequence[Sequence[Expression]]) -> None:
         chains = [_chains(conditions) for conditions in lists]
-        heads = [chain[0] for chain in chains]
-        self._first = _compiled([*heads, *(f"({boost.text})" for boost in boosts)])
+        self._first = _compiled([chain[0] for chain in chains])
         self._further = [[_compiled([part]) for part in chain[1:]] for chain in chains]
 
-    def run(self, context: cel.Context) -> list[Any]:
-        """The first match of each list, then whether each boost holds. Raises what CEL raises."""
-        found: list[Any] = self._first.execute(context)
+    def run(self, context: cel.Context) -> list[int]:
+        """The first match of each list, or -1. Raises what CEL raises."""
+        found: list[int] = self._first.execute(context)
         for number, programs in enumerate(self._further):
             if programs and found[number] < 0:
                 found[number] = _later(programs, context)
@@ -106,18 +146,15 @@ def _compiled(parts: Sequence[str]) -> cel.Program:
     return compile_list(flatten(part, "item") for part in parts)
 
 
-def _first(conditions: Sequence[Condition], facts: Mapping[str, Any]) -> int:
-    for number, holds in enumerate(conditions):
+def _tests(conditions: Sequence[Condition]) -> tuple[tuple[int, Test], ...]:
+    """The tests of those conditions that are structured, with their numbers in the list."""
+    return tuple(
+        (number, one.test) for number, one in enumerate(conditions) if isinstance(one, Structure)
+    )
+
+
+def _first(tests: Sequence[tuple[int, Test]], facts: Mapping[str, Any]) -> int:
+    for number, holds in tests:
         if holds(facts):
             return number
-    return -1
-
-
-def _closures(lists: Sequence[Sequence[Expression]]) -> tuple[tuple[Condition, ...], ...] | None:
-    found = []
-    for conditions in lists:
-        closures = [plain(one.text, "item", ITEM.samples[0]["item"]) for one in conditions]
-        if None in closures:
-            return None
-        found.append(tuple(one for one in closures if one is not None))
-    return tuple(found)
+    return _NONE

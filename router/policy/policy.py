@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-import cel
 import msgspec
 
 from earshot.domain import Classified, ItemFlag, Target
-from earshot.time import hours
 from earshot.time.hours import Calendar
 from router.assign.state import RoutingPolicy
-from router.policy.expression import Expression, ExpressionError
+from router.policy.expression import ExpressionError
 from router.policy.facts import agent_facts, item_facts
 from router.policy.matcher import Matcher
+from router.policy.structure import Condition
 
 
 class Do(StrEnum):
@@ -39,17 +38,17 @@ UNSURE_BELOW = 0.45
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeRule:
     id: str
-    when: Expression
+    condition: Condition
     do: Do
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorityRule:
-    """What is promised to an item for which `when` holds, and how much it weighs."""
+    """What is promised to an item for which `condition` holds, and how much it weighs."""
 
     id: str
-    when: Expression
+    condition: Condition
     first: Target
     next: Target
     weight: float
@@ -59,7 +58,7 @@ class PriorityRule:
 class Boost:
     """Multiplies the weight by `by`, and sets `flag` (bits of `earshot.database.tables`)."""
 
-    when: Expression
+    condition: Condition
     by: float
     flag: int
 
@@ -69,8 +68,8 @@ class Team:
     """`match` says which items are the team's, `members` which responders are of the team."""
 
     name: str
-    match: Expression
-    members: Expression
+    match: Condition
+    members: Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +103,6 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     confidence: float
     facts: Mapping[str, Any]
 
-    def target(self, name: str) -> Target:
-        """The promise called `name`: `next` or `first`."""
-        return self.next if name == "next" else self.first
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -129,16 +124,12 @@ class Policy:
 
     def __post_init__(self) -> None:
         lists = (
-            [rule.when for rule in self.intake],
-            [rule.when for rule in self.priorities],
+            [rule.condition for rule in self.intake],
+            [rule.condition for rule in self.priorities],
             [team.match for team in self.teams],
         )
-        matcher = Matcher(lists, [boost.when for boost in self.boosts])
+        matcher = Matcher(lists, [boost.condition for boost in self.boosts])
         object.__setattr__(self, "matcher", matcher)
-
-    def due(self, target: Target, start: datetime) -> datetime:
-        """When `target` falls due whose clock started at `start`, in UTC."""
-        return hours.add(self.calendars[target.calendar], start, target.within)
 
     def teams_of(
         self,
@@ -159,8 +150,7 @@ class Policy:
         facts = agent_facts(
             teams=teams, langs=langs, skills=asked | dict(skills), roles=roles, slots=slots
         )
-        context = cel.Context({"agent": facts})
-        return frozenset(team.name for team in self.teams if team.members.holds(context))
+        return frozenset(team.name for team in self.teams if team.members.holds_for(facts))
 
 
 def decide_intake(policy: Policy, classified: Classified, *, reopened: bool = False) -> Intake:

@@ -21,7 +21,7 @@ from earshot.yaml_source import OperatorError, Step, YamlSource
 from router.assign import state
 from router.assign.earliest_due import EarliestDue
 from router.assign.greedy import GreedyIndex, Objective
-from router.policy.expression import Expression, ExpressionError, Fields, compile_condition
+from router.policy.condition import condition, last_takes_all, rule_condition
 from router.policy.facts import AGENT, ITEM
 from router.policy.policy import Boost, IntakeRule, Policy, Presence, PriorityRule, Team
 from router.policy.policy_schema import (
@@ -48,13 +48,31 @@ def build(source: YamlSource, brand: str) -> Policy:
     """The policy in `source`. Raises OperatorError that names file, line and path."""
     part = source.convert(PolicyPart)
     calendars.check_zone(source, part.timezone, "timezone")
-    content = msgspec.json.encode(source.value, order="sorted")
     read = _Reader(source)
-    version = blake2b(content, digest_size=6).hexdigest()
     named = calendars.build(source, part.calendars, part.timezone, "calendars")
-    read.last_takes_all([rule.when for rule in part.intake], "intake", "when")
-    read.last_takes_all([rule.when for rule in part.priorities], "priorities", "when")
-    read.last_takes_all([team.match for team in part.teams.values()], "teams", "match")
+    intake = tuple(
+        IntakeRule(
+            id=rule.id,
+            condition=rule_condition(source, rule, "intake", number),
+            do=rule.do,
+            reason=rule.reason,
+        )
+        for number, rule in enumerate(part.intake)
+    )
+    priorities = read.priorities(part.priorities, named)
+    boosts = read.boosts(part.boost)
+    teams = tuple(
+        Team(
+            name=name,
+            match=condition(source, team.match, ITEM, "teams", name, "match"),
+            members=condition(source, team.members, AGENT, "teams", name, "members"),
+        )
+        for name, team in part.teams.items()
+    )
+    last_takes_all(source, [rule.condition for rule in intake], "intake", "if")
+    last_takes_all(source, [rule.condition for rule in priorities], "priorities", "if")
+    last_takes_all(source, [team.match for team in teams], "teams", "match")
+    version = _version(source)
     routes = state.Routes(
         version=version,
         calendars=named,
@@ -67,48 +85,27 @@ def build(source: YamlSource, brand: str) -> Policy:
         brand=brand,
         version=version,
         calendars=named,
-        intake=tuple(
-            IntakeRule(
-                id=rule.id,
-                when=read.condition(rule.when, ITEM, "intake", number, "when"),
-                do=rule.do,
-                reason=rule.reason,
-            )
-            for number, rule in enumerate(part.intake)
-        ),
-        priorities=read.priorities(part.priorities, named),
-        boosts=read.boosts(part.boost),
-        teams=tuple(
-            Team(
-                name=name,
-                match=read.condition(team.match, ITEM, "teams", name, "match"),
-                members=read.condition(team.members, AGENT, "teams", name, "members"),
-            )
-            for name, team in part.teams.items()
-        ),
+        intake=intake,
+        priorities=priorities,
+        boosts=boosts,
+        teams=teams,
         presence=read.presence(part.defaults),
         routing=read.routing(part.objective, routes),
     )
+
+
+def _version(source: YamlSource) -> str:
+    """A hash of the file's content, the same whatever its layout and comments."""
+    content = msgspec.json.encode(source.value, order="sorted")
+    return blake2b(content, digest_size=6).hexdigest()
 
 
 class _Reader:
     """Turns parts of one file into values, with errors that know their place."""
 
     def __init__(self, source: YamlSource) -> None:
+        self._source = source
         self._error: Callable[..., OperatorError] = source.error
-
-    def condition(self, text: str, fields: Fields, *path: Step) -> Expression:
-        try:
-            return compile_condition(text, fields)
-        except ExpressionError as error:
-            raise self._error(str(error), *path) from error
-
-    def last_takes_all(self, conditions: Sequence[str], section: str, key: str) -> None:
-        if not conditions or conditions[-1].strip() != "true":
-            raise self._error(
-                f'the last of {section} must have {key}: "true", so that nothing is left over',
-                section,
-            )
 
     def duration(self, text: str, *path: Step) -> timedelta:
         found = _DURATION.fullmatch(text)
@@ -161,7 +158,7 @@ class _Reader:
             rules.append(
                 PriorityRule(
                     id=part.id,
-                    when=self.condition(part.when, ITEM, *path, "when"),
+                    condition=rule_condition(self._source, part, *path),
                     first=self.promise(part.first_reply, "first", clock, *path, "first_reply"),
                     next=self.promise(part.next_reply, "next", clock, *path, "next_reply"),
                     weight=self.above_zero(part.weight, *path, "weight"),
@@ -172,7 +169,7 @@ class _Reader:
     def boosts(self, parts: Sequence[BoostPart]) -> tuple[Boost, ...]:
         return tuple(
             Boost(
-                when=self.condition(part.when, ITEM, "boost", number, "when"),
+                condition=rule_condition(self._source, part, "boost", number),
                 by=self.above_zero(part.by, "boost", number, "by"),
                 flag=_FLAGS[part.flag],
             )

@@ -1,12 +1,13 @@
 """The shape of `routing.yaml`: its keys, their types and their defaults.
 
-Strict: a key that is not here is an error. Durations are written `90s`, `15m`, `2h`, `3d`,
-conditions in CEL (`router.policy.expression`).
+Strict: a key that is not here is an error. Durations are written `90s`, `15m`, `2h`, `3d`.
+Conditions are structured (`if`, `router.policy.structure`) or CEL (`when`,
+`router.policy.expression`); where one key takes both, a text is CEL.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -52,31 +53,35 @@ class EarliestDuePart(Part, frozen=True, tag_field="kind", tag="earliest_due"):
     """Nothing to set: served in order of due time, by whoever has least to do."""
 
 
-class IntakePart(Part, frozen=True):
+class RulePart(Part, frozen=True, kw_only=True):
+    """A rule has one of `if` and `when`."""
+
+    if_: Any = msgspec.field(name="if", default=None)
+    when: str = ""
+
+
+class IntakePart(RulePart, frozen=True, kw_only=True):
     id: str
-    when: str
     do: Do
     reason: str
 
 
-class PriorityPart(Part, frozen=True):
+class PriorityPart(RulePart, frozen=True, kw_only=True):
     id: str
-    when: str
     first_reply: str
     next_reply: str
     clock: str
     weight: float = 1.0
 
 
-class BoostPart(Part, frozen=True):
-    when: str
+class BoostPart(RulePart, frozen=True, kw_only=True):
     by: float = 1.0
     flag: Literal["", "high_reach", "vip"] = ""
 
 
 class TeamPart(Part, frozen=True):
-    match: str
-    members: str
+    match: Any
+    members: Any
 
 
 class StepPart(Part, frozen=True):

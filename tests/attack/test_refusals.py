@@ -90,5 +90,5 @@ def test_a_code_of_reddit_is_told_and_what_is_none_is_not() -> None:
         outcome = responder.send(given)
         responder.close()
     assert outcome == Refused(
-        reason="Reddit refused the comment: NO_TEXT, TOO_LONG", permanent=True
+        reason="Reddit: the reply is too long: shorten it (NO_TEXT, TOO_LONG)", permanent=True
     )

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from collectors.collect import BACKOFF_S, OWN, Collector
+from collectors.collect import BACKOFF_S, Collector
 from collectors.contract.source import Batch, Cursor, Gap, Limit, PlatformError, Post, Rejected
 from collectors.intake.receipts import Receipt, write_receipts
 from collectors.matching.addressed import IN_THREAD
@@ -638,7 +638,13 @@ def test_a_step_of_the_clock_stops_no_source_and_hurries_none(
 def test_a_post_of_our_own_account_is_marked_as_such(collector: Make, log: Log) -> None:
     ours = an_author(id="acme-care", handle="acme_care")
     collector(Script({"p": [posts(a_post("1", author=ours), a_post("2"))]})).step()
-    assert [mention.address.get(OWN) for mention in published(log)] == ["1", None]
+    assert [mention.own for mention in published(log)] == [True, False]
+
+
+def test_release_0_1_finds_our_own_post_where_it_looks(collector: Make, log: Log) -> None:
+    ours = an_author(id="acme-care", handle="acme_care")
+    collector(Script({"p": [posts(a_post("1", author=ours), a_post("2"))]})).step()
+    assert [mention.address.get("own") for mention in published(log)] == ["1", None]
 
 
 def test_a_closed_account_deletes_every_mention_of_its_author(

@@ -18,6 +18,7 @@ from typing import Any
 from dashboard.accounts import people
 from earshot.database import db
 from earshot.domain import ItemState, Role
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import now
 from tests.dashboard.seed import add_item
@@ -114,7 +115,7 @@ class DeskProcess:
         with self.sessions.begin() as session:
             for one in ids:
                 event = {"item_id": one, "subject": str(one)}
-                record(session, "acme", now(), "role:route", "item.noted", [event])
+                record(session, "acme", now(), "role:route", EventKind.ITEM_KEPT, [event])
         return ids
 
     def close_item(self, item: int) -> None:

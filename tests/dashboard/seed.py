@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from earshot.database.tables import AssignmentRow, ItemRow, MentionRow, ReplyRow, SourceHealthRow
 from earshot.domain import ItemState, ReplyState
 from earshot.items import lifecycle, reply_length, rollups
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import slot_of
 from earshot.items.reply_length import ReplyLength
@@ -71,7 +72,7 @@ def add_item(session: Session, number: int, *, brand: str = "acme", **changes: A
         session, lifecycle.backlog_deltas(brand, None, {"flags": 0, "team": "", **row})
     )
     event = {"item_id": item, "subject": row["mention_id"], "after": {"state": row["state"]}}
-    lifecycle.record(session, brand, started, "role:route", "mention.new", [event])
+    lifecycle.record(session, brand, started, "role:route", EventKind.MENTION_NEW, [event])
     if row.get("assignee_id") is not None and ItemState(row["state"]) in HELD:
         add_assignment(session, item, row["assignee_id"], brand=brand)
     return item

@@ -34,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[LiveDesk]:
 def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     """Sign a person in and open a path. Any breach of the content policy fails the test."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    error_messages: list[str] = []
 
     def open_page(name: str, path: str, **options: object) -> Page:
         context = chromium.new_context(locale="en-US", **options)  # type: ignore[arg-type]  # passed through
@@ -42,9 +42,11 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
         page = context.new_page()
         page.on(
             "console",
-            lambda said: complaints.append(said.text) if "Content Security" in said.text else None,
+            lambda said: (
+                error_messages.append(said.text) if "Content Security" in said.text else None
+            ),
         )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: error_messages.append(str(error)))
         if name:
             page.goto(desk.link(name))
             page.get_by_role("button", name="Sign in").click()
@@ -54,7 +56,7 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert error_messages == []
 
 
 def rows(page: Page) -> list[str]:
@@ -258,7 +260,7 @@ def test_what_arrives_waits_behind_a_button_and_the_row_in_view_stays_put(
     page.keyboard.press("j")
     top = page.locator("#list .row.current").bounding_box()
     arrived = [str(desk.add(number)) for number in range(7)]
-    expect(page.locator("#pill")).to_have_text("7 new, press .")
+    expect(page.locator("#pill")).to_have_text("7 new: press . to show")
     assert page.locator("#list .row.current").bounding_box() == top
     page.keyboard.press(".")
     expect(page.locator("#list .row")).to_have_count(10)
@@ -361,7 +363,7 @@ def test_a_nearer_deadline_comes_in_above(desk: LiveDesk, visit: Visit) -> None:
 def test_a_clock_that_crosses_its_deadline_changes_word_class_and_group(
     desk: LiveDesk, visit: Visit
 ) -> None:
-    desk.add_held(1, "bob", 4)
+    desk.add_held(1, "bob", 12)
     page = visit("bob", "/queue")
     badge = page.locator("#list .sla")
     expect(badge).to_have_class(re.compile("risk"))

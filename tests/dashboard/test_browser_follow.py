@@ -17,6 +17,7 @@ from dashboard.accounts.browser_sessions import begin, find
 from dashboard.thread import corrections
 from earshot.database.tables import ItemRow, MentionRow, ReplyRow, SessionRow
 from earshot.domain import ItemState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, move, record
 from tests.dashboard.live_desk import LiveDesk, now, serving
 from tests.system import wait_until
@@ -37,13 +38,13 @@ def desk(tmp_path: Path) -> Iterator[LiveDesk]:
 def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     """Sign a person in, open a path and wait until it is live. A page's error fails the test."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    error_messages: list[str] = []
 
     def open_page(name: str, path: str) -> Page:
         context = chromium.new_context(locale="en-US")
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: error_messages.append(str(error)))
         sign_in(page, desk, name)
         open_live(page, desk.url + path)
         return page
@@ -51,7 +52,7 @@ def visit(chromium: Browser, desk: LiveDesk) -> Iterator[Visit]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert error_messages == []
 
 
 def sign_in(page: Page, desk: LiveDesk, name: str) -> None:
@@ -180,7 +181,7 @@ def edit(desk: LiveDesk, item: int, text: str) -> None:
             update(MentionRow).where(MentionRow.item_id == item).values(text=text, revision=1)
         )
         event = {"item_id": item, "subject": str(item)}
-        record(session, "acme", now(), "role:route", "mention.edited", [event])
+        record(session, "acme", now(), "role:route", EventKind.MENTION_EDITED, [event])
 
 
 def delete(desk: LiveDesk, item: int) -> None:
@@ -189,7 +190,7 @@ def delete(desk: LiveDesk, item: int) -> None:
             update(MentionRow).where(MentionRow.item_id == item).values(deleted=True, revision=2)
         )
         event = {"item_id": item, "subject": str(item)}
-        record(session, "acme", now(), "role:route", "mention.deleted", [event])
+        record(session, "acme", now(), "role:route", EventKind.MENTION_DELETED, [event])
 
 
 def test_an_edit_by_the_author_shows_while_one_writes_and_moves_nothing_of_theirs(
@@ -390,11 +391,11 @@ def test_typing_goes_on_when_the_sign_in_ends_and_the_page_says_so(
     page = visit("bob", f"/queue/{item}")
     end_sessions(desk)
     page.locator("#reply").press_sequentially("We are")
-    expect(page.locator(".toast.wrong")).to_contain_text("Your sign-in has ended")
+    expect(page.locator(".toast.wrong")).to_contain_text("You have been signed out")
     expect(page.locator("#saved")).to_contain_text("not saved")
     page.locator("#reply").press_sequentially(" looking")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("#said")).to_contain_text("has ended")
+    expect(page.locator("#said")).to_contain_text("You have been signed out")
     sign_in(page, desk, "rita")
     page.goto(f"{desk.url}/queue/{item}")
     expect(page.locator("body")).not_to_contain_text("We are looking")

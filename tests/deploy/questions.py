@@ -22,7 +22,7 @@ Series = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A metric by name and matchers (label, operator, value): `earshot_log_lag{of="mentions"}`."""
+    """A metric and its matchers (label, operator, value): `earshot_log_lag{topic="mentions"}`."""
 
     name: str
     matchers: tuple[tuple[str, str, str], ...]

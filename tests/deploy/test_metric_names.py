@@ -85,7 +85,7 @@ def test_everything_that_is_asked_for_is_exposed(who: str, series: Sequence[Seri
 
 
 @pytest.mark.parametrize(
-    "wrong", ["earshot_log_lags", 'earshot_log_lag{of="mention"}', 'up{job!~"ear.*"}']
+    "wrong", ["earshot_log_lags", 'earshot_log_lag{topic="mention"}', 'up{job!~"ear.*"}']
 )
 def test_a_name_or_a_label_that_is_not_exposed_would_be_found(
     wrong: str, series: Sequence[Series]

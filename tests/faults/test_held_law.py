@@ -86,7 +86,7 @@ class Desk(RuleBasedStateMachine):
             parent=str(thread),
             published_at=now,
             collected_at=now,
-            address={"own": "1"} if own else {},
+            own=own,
         )
         self.all.route([more])
 

@@ -53,9 +53,9 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none_or_can_not_be_written_is_wrong(tmp_path: Path) -> None:
-    wrong(machine.folder(tmp_path / "nowhere"), "data folder", "is no folder")
+    wrong(machine.folder(tmp_path / "nowhere"), "data folder", "is not a folder")
     (tmp_path / "file").touch()
-    wrong(machine.folder(tmp_path / "file"), "data folder", "is no folder")
+    wrong(machine.folder(tmp_path / "file"), "data folder", "is not a folder")
     wrong(machine.folder(Path("/proc")), "data folder", "can't be written")
 
 
@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer_is_wrong_without_its_password() -> None:
         port = free.getsockname()[1]
     engine = db.connect(f"postgresql+psycopg://u:s3cret@127.0.0.1:{port}/d")
     found = database.reachable(engine)
-    wrong(found, "database", f"127.0.0.1:{port}/d does not answer")
+    wrong(found, "database", f"127.0.0.1:{port}/d does not respond")
     assert "s3cret" not in in_words(found)
     assert "check that the server runs" in in_words(found)
 
@@ -198,7 +198,7 @@ def test_items_that_nobody_holds_and_assignments_of_nothing_are_wrong(engine: En
         held_id = held.id
         session.flush()
         session.add(an_assignment(item_id("acme", "simulator:2")))
-    wrong(database.held(engine), "held items", "2 are held by nobody, or assigned without")
+    wrong(database.held(engine), "held items", "2 have no assignee, or an assignment")
     with db.open_sessions(engine).begin() as session:
         session.execute(update(AssignmentRow).values(item_id=held_id))
     assert isinstance(database.held(engine), Well)
@@ -254,7 +254,7 @@ def test_a_record_that_nobody_reads_is_wrong_once_it_is_old(messages: Log) -> No
     soon, later = (NOON + timedelta(seconds=s) for s in (30, 90))
     assert all(isinstance(found, Well) for found in log.waiting(messages, PATH, soon))
     first, *others = log.waiting(messages, PATH, later)
-    wrong(first, "log mentions", "2 wait for classify, the oldest for 90 s")
+    wrong(first, "log mentions", "2 waiting for classify, the oldest for 90 s")
     assert all(isinstance(found, Well) for found in others)
 
 
@@ -288,13 +288,13 @@ def health(**changes: object) -> SourceHealthRow:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (None, "it was never polled"),
+        (None, "it has never been polled"),
         (
             health(state="failing", error="429", failing_since=NOON),
             "failing since 2026-03-02 12:00",
         ),
         (health(state="stopped", error="bad token"), "stopped: bad token"),
-        (health(next_poll_at=NOON - timedelta(hours=1)), "it was polled last at 2026-03-02 12:00"),
+        (health(next_poll_at=NOON - timedelta(hours=1)), "the last poll was at 2026-03-02 12:00"),
         (
             health(polled_at=NOON + timedelta(hours=1), next_poll_at=NOON + timedelta(hours=1)),
             "and it is 2026-03-02 12:00 UTC now: the clock was set back",
@@ -329,7 +329,9 @@ def test_replies_that_nobody_takes_up_are_wrong(engine: Engine) -> None:
         assert isinstance(roles.outbox(session, NOON + timedelta(seconds=60)), Well)
         found = roles.outbox(session, NOON + timedelta(minutes=10))
         assert session.scalar(select(1)) == 1
-    wrong(found, "outbox", "1 replies are due and not taken up, the oldest since 2026-03-02 12:00")
+    wrong(
+        found, "outbox", "1 replies are due but not being sent, the oldest since 2026-03-02 12:00"
+    )
 
 
 def free_ports() -> int:

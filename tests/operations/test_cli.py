@@ -190,7 +190,7 @@ def test_check_finds_the_shipped_configuration_in_order(
     result = CliRunner().invoke(main, ["check"])
     assert (result.exit_code, result.output) == (
         0,
-        "1 brands and 1 sources are as they should be\n",
+        "OK: 1 brand, 1 source\n",
     )
 
 

@@ -20,7 +20,6 @@ def wants(intent: str = "question", sure: float = 0.9, topic: str = "checkout") 
 
 QUESTION, REMARK, UNSURE = wants(), wants("remark"), wants(sure=0.4)
 OUTAGE = wants(topic="outage")
-OWN = {"own": "1"}
 
 
 def routed(sessions: Sessions, *batches: list[Classified]) -> None:

@@ -24,7 +24,7 @@ from earshot.domain import TOMBSTONE, Classification, Classified, ItemState, Op
 from earshot.log.topics import Malformed
 from tests.builders import NOON, a_classified
 from tests.router.reading import all_rows, backlog, counted, kinds, the_item
-from tests.router.streams import MINUTE, OUTAGE, OWN, POLICY, QUESTION, REMARK, UNSURE, routed
+from tests.router.streams import MINUTE, OUTAGE, POLICY, QUESTION, REMARK, UNSURE, routed
 
 
 def follow_up(native_id: str = "2", minutes: int = 30, **changes: Any) -> Classified:
@@ -205,7 +205,7 @@ def test_a_change_of_what_was_never_stored_is_accounted_for(sessions: Sessions, 
 
 
 def test_our_own_post_never_opens_an_item(sessions: Sessions) -> None:
-    routed(sessions, [a_classified(address=OWN, classification=QUESTION)])
+    routed(sessions, [a_classified(own=True, classification=QUESTION)])
     item = the_item(sessions)
     assert (item.state, item.state_reason, item.mentions) == (
         "dismissed",
@@ -218,7 +218,7 @@ def test_our_own_post_never_opens_an_item(sessions: Sessions) -> None:
 
 
 def test_an_answer_given_elsewhere_closes_the_clock(sessions: Sessions) -> None:
-    answer = follow_up(minutes=10, address=OWN, classification=REMARK)
+    answer = follow_up(minutes=10, own=True, classification=REMARK)
     routed(sessions, [a_classified(classification=QUESTION)], [answer])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 10 * MINUTE)
@@ -232,7 +232,7 @@ def test_an_answer_given_elsewhere_closes_the_clock(sessions: Sessions) -> None:
 
 
 def test_what_we_posted_before_the_question_does_not_answer_it(sessions: Sessions) -> None:
-    older = follow_up(minutes=-10, address=OWN)
+    older = follow_up(minutes=-10, own=True)
     routed(sessions, [a_classified(classification=QUESTION)], [older])
     assert the_item(sessions).state == "queued"
 
@@ -243,7 +243,7 @@ def test_while_a_reply_is_under_way_its_sender_decides(
 ) -> None:
     routed(sessions, [a_classified(classification=QUESTION)])
     settle(sessions, state)
-    routed(sessions, [follow_up(minutes=10, address=OWN)])
+    routed(sessions, [follow_up(minutes=10, own=True)])
     assert the_item(sessions).state == state
 
 
@@ -260,7 +260,7 @@ def test_our_own_reply_that_is_collected_back_changes_nothing(sessions: Sessions
                 native_id="77", created_at=NOON, changed_at=NOON,
             )
         )  # fmt: skip
-    routed(sessions, [follow_up("77", minutes=10, address=OWN)])
+    routed(sessions, [follow_up("77", minutes=10, own=True)])
     assert the_item(sessions).state == "queued"
     assert kinds(sessions) == ["mention.new"]
 

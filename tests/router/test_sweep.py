@@ -391,7 +391,7 @@ def test_the_loop_ticks_buries_and_ends_when_it_is_told_to(sessions: Sessions) -
     )
     assert steps == [1]
     assert the_item(sessions).state == "assigned"
-    assert b'earshot_offers_made_total{of="",role="sweep"} 1.0' in metrics.text()
+    assert b'earshot_offers_made_total{role="sweep"} 1.0' in metrics.text()
     with sessions() as session:
         assert session.scalars(select(DeadLetterRow.reason)).all() == ["no JSON"]
     assert messages.lag(MENTIONS.dead, "bury") == 0

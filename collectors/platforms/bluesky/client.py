@@ -24,6 +24,7 @@ from collectors.contract.transport import (
     retry_after_s,
 )
 from collectors.contract.validation import MISREAD, utc_now
+from collectors.platforms.bluesky.causes import refusal
 from collectors.platforms.bluesky.config import BlueskyConfig
 from collectors.platforms.bluesky.posts import POSTS
 
@@ -97,18 +98,18 @@ def _each(headers: Headers) -> Mapping[str, str]:
 
 
 class XrpcError(Exception):
-    """The server answered with an error: its status, its name for it, and a wait in seconds."""
+    """The server answered with an error: its name for it, and what it means."""
 
     def __init__(self, response: requests.Response, now: datetime) -> None:
         try:
-            told = str(json_of(response).get("error", ""))
+            body = json_of(response)
+            told, message = str(body.get("error", "")), str(body.get("message", ""))
         except (requests.RequestException, AttributeError):
-            told = ""
+            told = message = ""
         self.name = told if _NAME.fullmatch(told) else ""
-        self.status = response.status_code
-        self.wait_s = retry_after_s(response.headers, now, "ratelimit-reset")
-        self.busy = self.status >= _SERVER_ERROR or self.status == _TOO_MANY
-        super().__init__(f"{self.status} {self.name}".strip())
+        wait_s = retry_after_s(response.headers, now, "ratelimit-reset")
+        self.refusal = refusal(response.status_code, self.name, message, wait_s)
+        super().__init__(self.refusal.code)
 
 
 class SignInFailed(PlatformError):
@@ -170,8 +171,8 @@ class Pds:
             raise SignInFailed(
                 f"signing in to {self._config.service} failed ({error}): check identifier and "
                 "app password",
-                permanent=not error.busy,
-                retry_after_s=error.wait_s,
+                permanent=error.refusal.rule.again == "never",
+                retry_after_s=error.refusal.rest_s,
             ) from error
         except UsedUp as error:
             reason = f"signing in to {self._config.service}: {error}"
@@ -189,9 +190,11 @@ class Pds:
         except UsedUp:
             raise
         except XrpcError as error:
-            if error.busy:  # the session is still good, and sign-ins are rationed
+            if (
+                error.refusal.rule.again != "never"
+            ):  # the session is still good, and sign-ins are rationed
                 reason = f"{self._config.service} gave no fresh token ({error})"
-                raise SignInFailed(reason, retry_after_s=error.wait_s) from error
+                raise SignInFailed(reason, retry_after_s=error.refusal.rest_s) from error
             self._session = {}
             self._sign_in()
         except (requests.RequestException, *MISREAD):

@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from collectors.contract.causes import error_of, outcome_of
 from collectors.contract.rate_limits import RateLimits
 from collectors.contract.source import (
     Answer,
@@ -20,6 +21,7 @@ from collectors.contract.source import (
 )
 from collectors.contract.transport import UsedUp, never_sent
 from collectors.contract.validation import MISREAD, clean_text, utc_now
+from collectors.platforms.bluesky.causes import NOT_THERE
 from collectors.platforms.bluesky.client import (
     Pds,
     SignInFailed,
@@ -33,10 +35,6 @@ from collectors.platforms.bluesky.posts import (
     seen,
     seen_below,
 )
-
-_SERVER_ERROR = 500
-_TOO_MANY = 429
-_NOT_THERE = {"NotFound", "RecordNotFound"}
 
 
 class BlueskyResponder:
@@ -78,7 +76,7 @@ class BlueskyResponder:
                 reason=str(error), permanent=error.permanent, retry_after_s=error.retry_after_s
             )
         except XrpcError as error:
-            return _classify(error)
+            return outcome_of("Bluesky", error.refusal)
         except (requests.RequestException, *MISREAD) as error:
             return _unanswered(error)
         did, _, rkey = uri.removeprefix("at://").replace(f"/{POSTS}", "").partition("/")
@@ -96,9 +94,7 @@ class BlueskyResponder:
                 below[ours["uri"]] = seen(ours["uri"], ours["value"], did, did)
             text = "" if gone else clean_text(thread["post"]["record"]["text"])
         except XrpcError as error:
-            raise PlatformError(
-                f"Bluesky thread: the server refused ({error})", retry_after_s=error.wait_s
-            ) from error
+            raise error_of("Bluesky thread", error.refusal) from error
         except UsedUp as error:
             raise PlatformError(f"Bluesky thread: {error}", retry_after_s=error.wait_s) from None
         except (requests.RequestException, *MISREAD) as error:
@@ -114,7 +110,7 @@ class BlueskyResponder:
             nsid = "app.bsky.feed.getPostThread"
             answer = self._pds.get(nsid, uri=uri, depth=10, parentHeight=0)
         except XrpcError as error:
-            if error.name in _NOT_THERE:
+            if error.name in NOT_THERE:
                 return {}
             raise
         return dict(answer["thread"])
@@ -124,7 +120,7 @@ class BlueskyResponder:
             nsid = "com.atproto.repo.getRecord"
             return dict(self._pds.get(nsid, repo=did, collection=POSTS, rkey=rkey))
         except XrpcError as error:
-            if error.name in _NOT_THERE:
+            if error.name in NOT_THERE:
                 return None
             raise
 
@@ -136,14 +132,3 @@ def _unanswered(error: Exception) -> Outcome:
     if never_sent(error):
         return Refused(reason="Bluesky could not be reached", permanent=False)
     return Unknown(reason=f"no clear answer from Bluesky ({type(error).__name__})")
-
-
-def _classify(error: XrpcError) -> Outcome:
-    """What the server's refusal proves. Pure."""
-    if error.status >= _SERVER_ERROR:
-        return Unknown(reason=f"Bluesky answered {error}")
-    if error.status == _TOO_MANY:
-        return Refused(
-            reason="Bluesky's rate limit (429)", permanent=False, retry_after_s=error.wait_s
-        )
-    return Refused(reason=f"Bluesky refused the reply ({error})", permanent=True)

@@ -17,28 +17,26 @@ import requests
 from praw.exceptions import PRAWException
 from prawcore import Requestor
 from prawcore.exceptions import (
-    Forbidden,
     InvalidToken,
-    NotFound,
     OAuthException,
     PrawcoreException,
     RequestException,
     ResponseException,
-    TooManyRequests,
 )
 
+from collectors.contract.causes import Cause, Refusal, error_of
 from collectors.contract.rate_limits import LimitHeaders, RateLimits
 from collectors.contract.source import PlatformError
 from collectors.contract.transport import PlatformSession, UsedUp, retry_after_s
 from collectors.contract.validation import MISREAD, utc_now
 from collectors.contract.waits import bounded_wait_s
+from collectors.platforms.reddit.causes import by_status
 from collectors.platforms.reddit.config import RedditConfig
 
 LIMIT_HEADERS = (
     LimitHeaders(name="x-ratelimit", size="used", reset="seconds", counted_by="client"),
 )
 
-_UNAUTHORIZED = 401
 _TIMED_OUT = 408
 _SERVER_ERROR = 500
 _BY_CLIENT: WeakValueDictionary[tuple[str, str], RateLimits] = WeakValueDictionary()
@@ -155,35 +153,20 @@ def reading(what: str) -> Iterator[None]:
 
 def explain(error: Exception, what: str) -> PlatformError:
     """What Reddit's refusal to be read means, and what to do about it."""
-    if isinstance(error, TooManyRequests):
-        return PlatformError(f"Reddit {what}: rate limit (429)", retry_after_s=patience_s(error))
-    if isinstance(error, OAuthException | InvalidToken) or _status(error) == _UNAUTHORIZED:
-        return PlatformError(
-            f"Reddit {what}: signing in was refused: check client_id, client_secret and account",
-            permanent=True,
-        )
-    if isinstance(error, Forbidden | NotFound):
-        return PlatformError(
-            f"Reddit {what}: refused ({_status(error)}): private, banned or misspelt?",
-            permanent=True,
-        )
-    cause = type(error.__cause__ or error).__name__
-    wait_s = None
-    if isinstance(error, ResponseException):
-        wait_s = retry_after_s(error.response.headers, utc_now())
-    elif isinstance(error, Unanswered):
+    if isinstance(error, OAuthException | InvalidToken | ResponseException):
+        return error_of(f"Reddit {what}", refusal_of(error))
+    wait_s, cause = None, type(error.__cause__ or error).__name__
+    if isinstance(error, Unanswered):
         wait_s, cause = error.wait_s, str(error)
-    reason = f"Reddit {what}: no answer ({_status(error) or cause})"
-    return PlatformError(reason, retry_after_s=wait_s)
+    return PlatformError(f"Reddit {what}: no answer ({cause})", retry_after_s=wait_s)
 
 
-def patience_s(error: TooManyRequests) -> float:
-    """How long a 429 asks us to wait, in seconds: a minute, if it does not say."""
-    return retry_after_s(error.response.headers, utc_now()) or 60.0
-
-
-def _status(error: Exception) -> int:
-    return error.response.status_code if isinstance(error, ResponseException) else 0
+def refusal_of(error: PrawcoreException) -> Refusal:
+    """What a refusal says that has no code of Reddit's: its status, and what asked for it."""
+    if not isinstance(error, ResponseException):  # the sign-in was answered, and refused
+        return Refusal(cause=Cause.CREDENTIALS)
+    wait_s = retry_after_s(error.response.headers, utc_now())
+    return by_status(error.response.status_code, wait_s)
 
 
 def check_credentials(config: RedditConfig) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,9 +13,9 @@ from prawcore.exceptions import (
     PrawcoreException,
     RequestException,
     ResponseException,
-    TooManyRequests,
 )
 
+from collectors.contract.causes import outcome_of
 from collectors.contract.rate_limits import RateLimits
 from collectors.contract.reading_back import readable
 from collectors.contract.source import (
@@ -30,21 +29,17 @@ from collectors.contract.source import (
 from collectors.contract.transport import PlatformSession, UsedUp, never_sent
 from collectors.contract.validation import MISREAD, utc_now
 from collectors.platforms.reddit import posts as reddit_posts
+from collectors.platforms.reddit.causes import refusal
 from collectors.platforms.reddit.client import (
     Unanswered,
     connect,
-    explain,
-    patience_s,
     rate_limits_of,
     reading,
+    refusal_of,
 )
 from collectors.platforms.reddit.config import RedditConfig
 
 _PAGE = 100
-_BUSY_S = 60.0
-"""How long to wait, in seconds, where Reddit does not say."""
-_CODE = re.compile(r"[A-Z0-9_]{1,60}")
-"""Reddit's name of an error, such as THREAD_LOCKED; what comes with it is prose."""
 
 
 class RedditResponder:
@@ -128,8 +123,8 @@ def _outcome(body: Any) -> Outcome:
     """What Reddit's answer to a comment proves. Pure."""
     answer = body.get("json", {}) if isinstance(body, dict) else {}
     if answer.get("errors"):
-        errors = [(str(error[0]), str(error[1])) for error in answer["errors"]]
-        return _refusal(errors, answer.get("ratelimit"))
+        codes = [str(error[0]) for error in answer["errors"]]
+        return outcome_of("Reddit", refusal(codes, answer.get("ratelimit")))
     things = (answer.get("data") or {}).get("things") or ()
     if not things:
         # A quarantined subreddit takes the comment and shows nothing.
@@ -138,28 +133,12 @@ def _outcome(body: Any) -> Outcome:
     return Sent(native_id=post.native_id, url=post.url)
 
 
-def _refusal(errors: Sequence[tuple[str, str]], told: Any) -> Refused:
-    codes = [code for code, _ in errors]
-    if "RATELIMIT" in codes:
-        return Refused(
-            reason="Reddit lets this account comment only now and then (RATELIMIT)",
-            permanent=False,
-            retry_after_s=told if isinstance(told, float | int) and told > 0 else _BUSY_S,
-        )
-    named = [code for code in codes if _CODE.fullmatch(code)]
-    return Refused(reason=f"Reddit refused the comment: {', '.join(named)}", permanent=True)
-
-
 def _classify(error: Exception) -> Outcome:
     """What a failed request proves. Pure."""
-    if isinstance(error, TooManyRequests):
-        reason = "Reddit's rate limit (429)"
-        return Refused(reason=reason, permanent=False, retry_after_s=patience_s(error))
     if isinstance(error, RequestException):
         return Refused(reason="signing in to Reddit got no answer", permanent=False)
     if isinstance(error, RedditAPIException):
-        return _refusal([(item.error_type, "") for item in error.items], None)
+        return outcome_of("Reddit", refusal([item.error_type for item in error.items]))
     if isinstance(error, OAuthException | ResponseException) and not isinstance(error, BadJSON):
-        told = explain(error, "comment")
-        return Refused(reason=str(told), permanent=told.permanent, retry_after_s=told.retry_after_s)
+        return outcome_of("Reddit", refusal_of(error))
     return Unknown(reason=f"Reddit's answer can't be read ({type(error).__name__})")

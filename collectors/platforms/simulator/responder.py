@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from collectors.contract.causes import Cause, Refusal, outcome_of
 from collectors.contract.source import (
     Answer,
     Outcome,
     PlatformError,
-    Refused,
     Seen,
     Sent,
     Thread,
@@ -22,10 +22,9 @@ from collectors.platforms.simulator.address import (
     native_id,
     url,
 )
-from collectors.platforms.simulator.config import SimulatorConfig
+from collectors.platforms.simulator.config import REPLY_LENGTH, SimulatorConfig
 from collectors.platforms.simulator.dice import mix, share
 from collectors.platforms.simulator.platform import (
-    LOCKED,
     NAME,
     RETRY_AFTER_S,
     TOO_MANY,
@@ -36,6 +35,7 @@ from collectors.platforms.simulator.platform import (
     Standing,
 )
 from collectors.platforms.simulator.store import Fate
+from earshot.items.reply_length import tightest
 
 
 class SimulatorResponder:
@@ -72,11 +72,9 @@ class SimulatorResponder:
         now = self._clock()
         parent = self._platform.standing(answer.parent, now)
         if parent is None:
-            return Refused(reason=f"the post {answer.parent!r} is not there", permanent=True)
-        if parent.locked:
-            return Refused(reason=LOCKED, permanent=True)
-        if not answer.text.strip():
-            return Refused(reason="the reply has no text", permanent=True)
+            return _refused(Cause.GONE)
+        if cause := _barred(parent, answer.text):
+            return _refused(cause)
         storm = self._platform.store.storms(now)
         fate, reply = self._platform.store.attempt(
             replace(answer, thread=parent.thread),
@@ -88,9 +86,7 @@ class SimulatorResponder:
                 name = native_id(self._config.seed, OurReply(reply))
                 return Sent(native_id=name, url=url(name))
             case Fate.REFUSED:
-                return Refused(
-                    reason="too many requests", permanent=False, retry_after_s=RETRY_AFTER_S
-                )
+                return _refused(Cause.RATE_LIMIT, RETRY_AFTER_S)
             case Fate.REQUEST_LOST | Fate.ANSWER_LOST:
                 return Unknown(reason="no answer in time")
 
@@ -116,6 +112,20 @@ class SimulatorResponder:
                 return fate, visible_at
             draw -= chance
         return Fate.TAKEN, visible_at
+
+
+def _barred(parent: Standing, text: str) -> Cause | None:
+    """Why a text can't answer a post that is there."""
+    if parent.locked:
+        return Cause.LOCKED
+    if not text.strip():
+        return Cause.INVALID
+    used, bound = tightest(text, REPLY_LENGTH)
+    return Cause.TOO_LONG if used > bound.limit else None
+
+
+def _refused(cause: Cause, wait_s: float | None = None) -> Outcome:
+    return outcome_of("the simulator", Refusal(cause=cause, wait_s=wait_s))
 
 
 def _seen(post: Standing) -> Seen:

@@ -14,16 +14,19 @@ from typing import Any
 import requests
 import tweepy
 
+from collectors.contract.causes import Refusal, error_of
 from collectors.contract.rate_limits import LimitHeaders
 from collectors.contract.source import PlatformError
 from collectors.contract.transport import (
     PlatformSession,
     RelayAdapter,
     UsedUp,
+    json_of,
     retry_after_s,
 )
 from collectors.contract.validation import MISREAD, clean_id, utc_now
 from collectors.platforms.x import posts as x_posts
+from collectors.platforms.x.causes import refusal, spent_day
 from collectors.platforms.x.config import XConfig
 
 LIMIT_HEADERS = (
@@ -33,7 +36,6 @@ LIMIT_HEADERS = (
 )
 """Each route's quarter of an hour; for posts the day of the app, and that of the account."""
 
-NO_CREDIT = 402
 _NO_POST = "1"
 """The id of a post that X does not have: looking it up is free."""
 _DIGITS = 20
@@ -81,7 +83,9 @@ def reading(what: str, now: Callable[[], datetime]) -> Iterator[None]:
     try:
         yield
     except tweepy.HTTPException as error:
-        raise explain(error, what, now()) from None  # its words are X's, and may repeat ours
+        raise error_of(
+            f"X {what}", refusal_of(error, now())
+        ) from None  # its words are X's, and may repeat ours
     except UsedUp as error:
         raise PlatformError(f"X {what}: {error}", retry_after_s=error.wait_s) from None
     except (tweepy.TweepyException, requests.RequestException) as error:
@@ -90,27 +94,16 @@ def reading(what: str, now: Callable[[], datetime]) -> Iterator[None]:
         raise PlatformError(f"X {what}: the answer is not X's ({type(error).__name__})") from error
 
 
-def explain(error: tweepy.HTTPException, what: str, now: datetime) -> PlatformError:
-    """What X's refusal to be read means, and what to do about it."""
+def refusal_of(error: tweepy.HTTPException, now: datetime) -> Refusal:
+    """What X's refusal says."""
+    headers = error.response.headers
+    reset = f"{spent_day(headers) or 'x-rate-limit'}-reset"
+    try:
+        body = json_of(error.response)
+    except (requests.RequestException, *MISREAD):
+        body = None
     status = error.response.status_code
-    wait_s = retry_after_s(error.response.headers, now, "x-rate-limit-reset")
-    if isinstance(error, tweepy.TooManyRequests):
-        return PlatformError(f"X {what}: rate limit (429)", retry_after_s=wait_s)
-    if isinstance(error, tweepy.Unauthorized | tweepy.Forbidden):
-        return PlatformError(
-            f"X {what}: refused ({status}): check the keys and the app's permissions",
-            permanent=True,
-        )
-    if isinstance(error, tweepy.BadRequest | tweepy.NotFound):
-        return PlatformError(
-            f"X {what}: X does not understand the request ({status}): check account and query",
-            permanent=True,
-        )
-    if status == NO_CREDIT:
-        return PlatformError(
-            f"X {what}: no credits left (402): raise the spending limit", retry_after_s=3600.0
-        )
-    return PlatformError(f"X {what}: server error ({status})", retry_after_s=wait_s)
+    return refusal(status, body, headers, retry_after_s(headers, now, reset))
 
 
 def checked(answer: Any, what: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 import tweepy
 
+from collectors.contract.causes import outcome_of
 from collectors.contract.rate_limits import RateLimits
 from collectors.contract.reading_back import readable
 from collectors.contract.source import (
@@ -26,28 +27,23 @@ from collectors.contract.transport import (
     PlatformSession,
     UsedUp,
     never_sent,
-    retry_after_s,
 )
 from collectors.contract.validation import MISREAD, utc_now
 from collectors.platforms.x import posts as x_posts
 from collectors.platforms.x.client import (
     LIMIT_HEADERS,
-    NO_CREDIT,
     REACH,
     REACH_MARGIN,
     checked,
     connect,
     following,
     reading,
+    refusal_of,
 )
 from collectors.platforms.x.config import XConfig
 
 _PAGE = 100
 _THREAD_PAGES = 8
-_FORBIDDEN = 403
-_NOT_FOUND = 404
-_TOO_MANY = 429
-_SERVER_ERROR = 500
 _SKEW = timedelta(minutes=1)
 
 
@@ -80,7 +76,7 @@ class XResponder:
             )
             made_id = str(made["data"]["id"])
         except tweepy.HTTPException as error:
-            return classify(error, self._now())
+            return outcome_of("X", refusal_of(error, self._now()))
         except UsedUp as error:
             return Refused(reason=f"X: {error}", permanent=False, retry_after_s=error.wait_s)
         except requests.RequestException as error:
@@ -182,28 +178,3 @@ class XResponder:
 def _named(post: Seen, version: str, parent: str) -> Seen:
     """A reply to a `version` of an edited post is a reply to the post, whose id is `parent`."""
     return replace(post, parent=parent) if post.parent == version else post
-
-
-def classify(error: tweepy.HTTPException, now: datetime) -> Outcome:
-    """What X's refusal of a reply proves. Pure."""
-    status = error.response.status_code
-    wait_s = retry_after_s(error.response.headers, now, "x-rate-limit-reset")
-    words = " ".join(str(message) for message in error.api_messages).casefold()
-    if status >= _SERVER_ERROR:
-        return Unknown(reason=f"X answered {status}")
-    if status == _TOO_MANY:
-        return Refused(reason="X's rate limit (429)", permanent=False, retry_after_s=wait_s)
-    if status == NO_CREDIT:
-        reason = "no credits left at X (402): raise the spending limit"
-        return Refused(reason=reason, permanent=False, retry_after_s=3600.0)
-    if status == _FORBIDDEN and "duplicate" in words:
-        return Unknown(reason="X says that this text was posted already (403)")
-    return Refused(reason=f"X refused the reply ({status}): {_cause(status)}", permanent=True)
-
-
-def _cause(status: int) -> str:
-    if status == _FORBIDDEN:
-        return "the post did not mention us, is gone, or the app may not write"
-    if status == _NOT_FOUND:
-        return "the post is gone"
-    return "check the account's keys and the app's permissions"

@@ -17,8 +17,8 @@ from kafka.errors import CommitFailedError, KafkaTimeoutError, RebalanceInProgre
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from earshot.log.contract import Fenced, LogError, Record
-from earshot.log.kafka.kafka_errors import explained
-from earshot.log.kafka.pack import PACK_MESSAGES, offset_of, place_of, unpack
+from earshot.log.kafka.kafka_errors import kafka_errors
+from earshot.log.kafka.pack import offset_of, place_of, unpack
 
 _COMMIT_MS = 10_000
 _UNKNOWN = -2
@@ -60,20 +60,20 @@ class KafkaLogConsumer:
         self._generation = -1
         self._unanswered = 0
         self._polled_at = 0.0
-        self._usual_pack = PACK_MESSAGES
+        self._usual_pack = 1
         self._lost = False
         self._closed = False
 
     def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
         self._check_open()
-        with self._explained("polling"):
+        with self._errors("polling"):
             self._fill(limit, timeout_s)
             # what is held while the group is dealt anew may soon be another member's
             return self._deliver(limit) if self._is_member() else []
 
     def commit(self) -> None:
         self._check_open()
-        with self._explained("committing"):
+        with self._errors("committing"):
             self._notice_rebalance()
             if self._lost:
                 self._fence("its partitions were dealt anew")
@@ -89,7 +89,7 @@ class KafkaLogConsumer:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            with self._explained("closing"):
+            with self._errors("closing"):
                 self._client.close(autocommit=False, timeout_ms=2000)
 
     def _fill(self, limit: int, timeout_s: float) -> None:
@@ -225,8 +225,8 @@ class KafkaLogConsumer:
             " again, what it held is redelivered; if this repeats, handle smaller batches"
         )
 
-    def _explained(self, doing: str) -> AbstractContextManager[None]:
-        return explained(self._bootstrap, f"{doing} as group {self._group!r} on {self._topic!r}")
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return kafka_errors(self._bootstrap, f"{doing} as group {self._group!r} on {self._topic!r}")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,7 +11,7 @@ from earshot.log.contract import LogError
 
 
 @contextmanager
-def explained(bootstrap: str, doing: str) -> Iterator[None]:
+def kafka_errors(bootstrap: str, doing: str) -> Iterator[None]:
     """Turn the library's errors into a LogError that says what to do."""
     try:
         yield

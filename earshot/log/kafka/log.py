@@ -24,11 +24,11 @@ from earshot.log.contract import LogError, Record
 from earshot.log.kafka.browse import messages_ahead, read
 from earshot.log.kafka.consumer import KafkaLogConsumer, committed_at, resumed
 from earshot.log.kafka.in_flight import InFlight
-from earshot.log.kafka.kafka_errors import explained
+from earshot.log.kafka.kafka_errors import kafka_errors
 from earshot.log.kafka.pack import offset_of
 from earshot.log.kafka.producer import IN_FLIGHT_BYTES, IN_FLIGHT_RECORDS, KafkaLogProducer
 from earshot.log.kafka.watchdog import Watchdog
-from earshot.runtime.wait_for_port import reach
+from earshot.runtime.wait_for_port import wait_for_port
 
 _ROOM_S = 30.0
 """How long a full buffer may take to shrink before `send` says that it can't."""
@@ -56,7 +56,8 @@ class KafkaLog:
     `session_timeout_s` then has its partitions again, and nobody else stops meanwhile; it does
     not leave when it closes. Empty: each restart deals the partitions anew, twice.
 
-    New topics get `replication_factor` (-1: the broker's default).
+    New topics get `replication_factor` (-1: the broker's default). Producers put up to
+    `messages_per_record` messages into one record (`earshot.log.kafka.pack`).
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class KafkaLog:
         connect_timeout_s: float = 10.0,
         stuck_margin_s: float = 10.0,
         instance: str = "",
+        messages_per_record: int = 1,
         **security: Any,
     ) -> None:
         known = {name for name in KafkaProducer.DEFAULT_CONFIG if _SECURITY.fullmatch(name)}
@@ -79,6 +81,7 @@ class KafkaLog:
         self.bootstrap = bootstrap
         self._replication_factor = replication_factor
         self._instance = _instance_id(instance)
+        self._messages_per_record = messages_per_record
         self._session_ms = int(session_timeout_s * 1000)
         self._delivery_s = delivery_timeout_s
         self._stuck_margin_s = stuck_margin_s
@@ -117,8 +120,9 @@ class KafkaLog:
             admin.wait_for_topics(list(wanted), timeout_ms=self._connect_ms)
 
     def producer(self) -> KafkaLogProducer:
-        reach(self.bootstrap, self._connect_ms / 1000)  # the library leaks where nobody answers
-        with explained(self.bootstrap, "connecting"):
+        # the library leaks where nobody answers
+        wait_for_port(self.bootstrap, self._connect_ms / 1000)
+        with kafka_errors(self.bootstrap, "connecting"):
             client = KafkaProducer(
                 **self._options,
                 acks="all",
@@ -135,11 +139,18 @@ class KafkaLog:
         in_flight = InFlight(self.bootstrap, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, _ROOM_S)
         patience_s = self._delivery_s + self._stuck_margin_s
         watchdog = Watchdog(self.bootstrap, in_flight.oldest_s, patience_s)
-        return KafkaLogProducer(client, in_flight, watchdog, self.bootstrap, self.partitions)
+        return KafkaLogProducer(
+            client,
+            in_flight,
+            watchdog,
+            self.bootstrap,
+            self.partitions,
+            self._messages_per_record,
+        )
 
     def consumer(self, topic: str, group: str) -> KafkaLogConsumer:
         self.partitions(topic)
-        with explained(self.bootstrap, "connecting"):
+        with kafka_errors(self.bootstrap, "connecting"):
             beat_ms = min(3000, self._session_ms // 3)
             timing = {"session_timeout_ms": self._session_ms, "heartbeat_interval_ms": beat_ms}
             # under one name, members on different topics would make each other rebalance for ever
@@ -248,7 +259,7 @@ class KafkaLog:
 
     @contextmanager
     def _browsing(self, doing: str) -> Iterator[KafkaConsumer]:
-        with explained(self.bootstrap, doing):
+        with kafka_errors(self.bootstrap, doing):
             client = self._reader(group_id=None)
             try:
                 yield client
@@ -256,7 +267,7 @@ class KafkaLog:
                 client.close(autocommit=False, timeout_ms=1000)
 
     def _reader(self, *topics: str, **options: Any) -> KafkaConsumer:
-        reach(self.bootstrap, self._connect_ms / 1000)
+        wait_for_port(self.bootstrap, self._connect_ms / 1000)
         return KafkaConsumer(
             *topics,
             **self._options,
@@ -272,9 +283,9 @@ class KafkaLog:
     @contextmanager
     def _admin(self, doing: str) -> Iterator[KafkaAdminClient]:
         """The log's own connection, made when first needed and made anew after an error."""
-        with self._lock, explained(self.bootstrap, doing):
+        with self._lock, kafka_errors(self.bootstrap, doing):
             if self._connected is None:
-                reach(self.bootstrap, self._connect_ms / 1000)
+                wait_for_port(self.bootstrap, self._connect_ms / 1000)
                 self._connected = KafkaAdminClient(**self._options)
             try:
                 yield self._connected

@@ -1,11 +1,17 @@
-"""Many messages in one record of Kafka, and the offsets that they have for us.
+"""Many messages in one record of Kafka, where that is wanted, and the offsets of both forms.
+
+A topic is plain unless the setting `log.messages_per_record` is above 1: one message a record,
+with its key, value and headers, for any program to read. Packing saves the client and the broker
+most of their work for each message. Both forms are always read, mixed as they come.
 
 A pack is a record with the header `earshot-pack`, its text `1/COUNT`, and as its value the
 MessagePack array of its messages, each `[key, value, headers or nil]`. A record without that
-header is one message as it stands, so that other programs may read and write the topic too.
+header is one message as it stands, whoever wrote it.
 
 The log's offset of a message is Kafka's offset of its record times 1024 plus the message's
-place in it: unique and ascending within a partition, and 64 bits hold it for ever.
+place in it: unique and ascending within a partition, and 64 bits hold it for ever. It is stored
+(with dead letters, in marks), so a message of a plain topic has it too, at the place 0. What
+people are shown is Kafka's own: `place_of`.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ Message = tuple[bytes, bytes, dict[str, str] | None]
 HEADER = "earshot-pack"
 
 PACK_MESSAGES = 64
-"""A pack of this many messages is full: twice as many save no more than a tenth of a µs each."""
+"""The most that are worth packing: twice as many save no more than a tenth of a µs each."""
 
 PACK_BYTES = 128 * 1024
 """A pack is full before it exceeds this. A message that is larger by itself travels alone."""
@@ -47,6 +53,14 @@ def offset_of(kafka_offset: int, place: int = 0) -> int:
 def place_of(offset: int) -> tuple[int, int]:
     """Kafka's offset, and the place in its record, of the log's `offset`."""
     return divmod(offset, _PLACES)
+
+
+def is_kafkas(identity: str) -> bool:
+    """Whether this identity of a topic (`Log.identity`) is one of Kafka's: a UUID, or none given.
+
+    Topics in files have 32 hex digits without a dash.
+    """
+    return "-" in identity or identity == "None"
 
 
 def count(headers: Sequence[tuple[str, bytes | None]]) -> int:

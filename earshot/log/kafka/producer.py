@@ -1,4 +1,4 @@
-"""Publishing to Kafka: messages gathered into packs, each pack accounted for."""
+"""Publishing to Kafka: each message a record, or gathered into packs; all accounted for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from earshot.log.contract import PublishFailed
 from earshot.log.kafka.in_flight import InFlight
-from earshot.log.kafka.pack import HEADER, PACK_BYTES, PACK_MESSAGES, Message, pack
+from earshot.log.kafka.pack import HEADER, PACK_BYTES, Message, pack
 from earshot.log.kafka.watchdog import Watchdog
 from earshot.log.partitioning import partition_of
 
@@ -35,7 +35,11 @@ class _Gathered:
 
 
 class KafkaLogProducer:
-    """A producer whose every record is accounted for: see `earshot.log.kafka.in_flight`."""
+    """A producer whose every record is accounted for: see `earshot.log.kafka.in_flight`.
+
+    Up to `messages_per_record` messages of a partition travel together; with 1 each is handed
+    over as it comes.
+    """
 
     def __init__(
         self,
@@ -44,12 +48,14 @@ class KafkaLogProducer:
         watchdog: Watchdog,
         bootstrap: str,
         partitions: Callable[[str], int],
+        messages_per_record: int = 1,
     ) -> None:
         self._client = client
         self._in_flight = in_flight
         self._watchdog = watchdog
         self._bootstrap = bootstrap
         self._partitions = partitions
+        self._messages_per_record = messages_per_record
         self._gathered: dict[str, list[_Gathered]] = {}
         self._gathered_bytes = 0
 
@@ -67,14 +73,14 @@ class KafkaLogProducer:
         if here.bytes + size > PACK_BYTES:
             self._hand_over(here)
         message = (key, value, dict(headers) if headers else None)
-        if size > PACK_BYTES:
+        if size > PACK_BYTES or self._messages_per_record == 1:
             self._in_flight.room()
             self._publish(here, [message], size)
             return
         here.messages.append(message)
         here.bytes += size
         self._gathered_bytes += size
-        if len(here.messages) >= PACK_MESSAGES:
+        if len(here.messages) >= self._messages_per_record:
             self._hand_over(here)
         elif self._gathered_bytes >= GATHERED_BYTES:
             self._hand_all_over()

@@ -106,7 +106,7 @@ class SpoolingProducer:
                     f" {error}"
                 ) from error
 
-    def tend(self) -> None:
+    def drain(self) -> None:
         """Look after the way to the log: connect, and drain what waits. To be called often.
 
         Takes a few seconds at most. Raises LogError only for the spool's own file.

@@ -36,7 +36,7 @@ _inherited: list[object] = []
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about the file at `path` into a LogError that says what to do."""
     try:
         yield
@@ -121,7 +121,7 @@ class SqliteFile:
     @contextmanager
     def writing(self, timeout_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the file's write lock; rolled back if the body raises."""
-        with explained(self.path):
+        with sqlite_errors(self.path):
             connection = self.connection
             if timeout_s != self._busy_s:
                 connection.execute(f"pragma busy_timeout = {max(1, int(timeout_s * 1000))}")
@@ -138,12 +138,12 @@ class SqliteFile:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection, for single reads: each sees the newest state."""
-        with explained(self.path):
+        with sqlite_errors(self.path):
             yield self.connection
 
     def version(self) -> int:
         """A number that changes when another connection has written to the file."""
-        with explained(self.path):
+        with sqlite_errors(self.path):
             found: tuple[int] = self.connection.execute("pragma data_version").fetchone()
         return found[0]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from earshot.log.contract import LogError
 from earshot.log.partitioning import Lease, rebalance
-from earshot.log.sqlite.file import SqliteFile, explained
+from earshot.log.sqlite.file import SqliteFile, sqlite_errors
 
 _MEMBER = """create table if not exists member (
     name text, id text, until real not null, primary key (name, id)) without rowid"""
@@ -101,7 +101,7 @@ class Membership:
         if version == self._version:
             return False
         self._version = version
-        with explained(self._file.path):
+        with sqlite_errors(self._file.path):
             return self._read_generation(self._file.connection) != self._generation
 
     def settle(self) -> dict[int, Lease]:

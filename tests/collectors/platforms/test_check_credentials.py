@@ -52,11 +52,11 @@ def test_x_is_asked_once_with_each_set_of_keys() -> None:
             PLATFORMS["x"].check_credentials(x_config(server, account_id="20", **keys))
             == "X takes the bearer token"
         )
-        with pytest.raises(PlatformError, match="bearer token: refused") as told:
+        with pytest.raises(PlatformError, match="bearer token: signing in was refused") as told:
             PLATFORMS["x"].check_credentials(x_config(server, bearer_token="wrong-s3cret"))
         assert told.value.permanent
         assert "s3cret" not in str(told.value)
-        with pytest.raises(PlatformError, match="OAuth 1 keys: refused"):
+        with pytest.raises(PlatformError, match="OAuth 1 keys: signing in was refused"):
             PLATFORMS["x"].check_credentials(x_config(server, access_token_secret="wrong"))
 
 

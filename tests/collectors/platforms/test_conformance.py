@@ -1,4 +1,4 @@
-"""Every source through the conformance kit. A new source is one line in `WORLDS`."""
+"""Every source through the conformance kit: each platform of the registry brings its world."""
 
 from __future__ import annotations
 
@@ -21,20 +21,13 @@ from tests.collectors.platforms.conformance_answers import (
     replies,
 )
 from tests.collectors.platforms.damage import NO_HURRY
+from tests.collectors.platforms.kits import worlds
 from tests.collectors.platforms.loopback import Reply
-from tests.collectors.platforms.worlds import BlueskyWorld, RecordedWorld, RedditWorld, XWorld
 from tests.rows import database
 
-WORLDS: dict[str, Callable[[Path], World]] = {
-    "bluesky": BlueskyWorld,
-    "recorded": RecordedWorld,
-    "reddit": RedditWorld,
-    "x": XWorld,
-}
+WORLDS: dict[str, Callable[[Path], World]] = worlds("SOURCE")
 ANSWERING: dict[str, Callable[[Path], AnsweringWorld]] = {
-    "bluesky": BlueskyWorld,
-    "reddit": RedditWorld,
-    "x": XWorld,
+    key: world for key, world in worlds("SOURCE").items() if hasattr(world, "answer_next")
 }
 SEEDS = range(8)
 

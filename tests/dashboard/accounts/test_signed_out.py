@@ -282,7 +282,7 @@ def test_a_page_after_the_sign_in_ended_says_so_and_comes_next(world: World, min
     world.clock.advance(hours=13)
     answer = browser.get(f"/queue/{mine}?sent=3")
     page = browser.get(answer.headers["Location"])
-    assert "has ended" in one(page, "#said").text()
+    assert "You have been signed out" in one(page, "#said").text()
     assert one(page, "form input[name=next]").attributes["value"] == f"/queue/{mine}?sent=3"
     never = world.browser().get(world.browser().get("/queue").headers["Location"])
     assert not parsed(never).css("#said")

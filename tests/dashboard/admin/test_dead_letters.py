@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_what_was_received_is_shown_bounded_and_escaped(world: World) -> None:
     assert r"\xff\x00\u202e" in shown
     assert "more" in shown
     assert len(shown) < 2 * SHOWN_BYTES
+
+
+def test_a_letter_from_kafka_shows_kafkas_own_offset_and_no_other(world: World) -> None:
+    (letter,) = bury(world, topic_id=str(uuid.uuid4()), partition=2, offset=41 * 1024)
+    answer = world.browser("mia").get(f"/admin/dead/{letter}")
+    assert "mentions 2:41<" in answer.text
+    assert str(41 * 1024) not in answer.text
+    assert "<bdi>brand</bdi>" in answer.text
+    assert "<bdi>from</bdi>" not in answer.text  # the header holds what is stored
 
 
 @given(st.binary(max_size=300))

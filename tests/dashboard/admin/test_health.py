@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from earshot.database.tables import SourceHealthRow
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from tests.builders import NOON
 from tests.dashboard.world import World, one, parsed
@@ -67,7 +68,7 @@ def test_gaps_are_listed_the_newest_first(world: World) -> None:
                 "after": {"part": f"r/{n}", "since": "10:00", "until": "10:05"},
                 "why": {"reason": "more than 1,000 posts since the last visit"},
             }
-            record(session, "acme", NOON, "role:collect", "source.gap", [gap])
+            record(session, "acme", NOON, "role:collect", EventKind.SOURCE_GAP, [gap])
     answer = world.browser("mia").get("/admin/health")
     assert [row.text() for row in parsed(answer).css("tbody th")] == ["reddit r/2", "reddit r/1"]
     assert "more than 1,000 posts" in answer.text

@@ -150,7 +150,7 @@ def test_what_somebody_else_changed_since_is_not_taken_back_and_the_page_says_wh
     assert not parsed(browser.get("/queue")).css(".closed-bar")
     answer = browser.post(action, fields)
     assert answer.status_code == 409
-    assert "Mia put it into the queue" in answer.text
+    assert "Mia queued it for" in answer.text
     assert item(world, mine)["state"] == ItemState.QUEUED
     assert item(world, mine)["assignee_id"] is None
 

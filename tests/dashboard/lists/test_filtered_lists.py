@@ -108,7 +108,7 @@ def test_a_filter_with_an_unknown_field_lists_nothing_and_says_why(
     assert "foo:" in said
     assert "topic" in said
     assert one(page, "#q").attributes["aria-invalid"] == "true"
-    assert "until the filter is corrected" in page.text
+    assert "Correct the filter to see items." in page.text
 
 
 def test_an_export_under_a_filter_that_is_not_understood_is_refused(

@@ -16,6 +16,7 @@ from earshot.database import db
 from earshot.database.tables import AssignmentRow, BacklogRow, EventRow, ItemRow
 from earshot.domain import ItemState
 from earshot.items import lifecycle, rollups
+from earshot.items.events import EventKind
 from earshot.items.holding import HELD, Hold
 from earshot.items.lifecycle import NEXT, OPEN, Change, Forbidden, Stale, move, slot_of, slot_start
 from tests.builders import NOON
@@ -132,9 +133,9 @@ def test_a_move_writes_one_event_with_what_changed(engine: Engine) -> None:
 
 def test_a_change_without_a_state_keeps_it_and_is_told_by_its_own_kind(engine: Engine) -> None:
     with db.open_sessions(engine).begin() as session:
-        move(session, change(session, kind="item.noted", columns={"team": "tech"}))
+        move(session, change(session, kind=EventKind.LABEL_CORRECTED, columns={"team": "tech"}))
         (event,) = session.scalars(select(EventRow))
-        assert (event.kind, event.after) == ("item.noted", {"team": "tech"})
+        assert (event.kind, event.after) == (EventKind.LABEL_CORRECTED, {"team": "tech"})
         assert session.scalar(select(ItemRow.state)) == "new"
         assert backlog(session) == recount(session)
 
@@ -221,8 +222,8 @@ def test_events_of_other_things_are_appended(engine: Engine) -> None:
         {"item_id": 7},
     ]
     with db.open_sessions(engine).begin() as session:
-        lifecycle.record(session, "acme", NOON, "role:collect", "source.health", events)
-        lifecycle.record(session, "acme", NOON, "role:collect", "source.health", [])
+        lifecycle.record(session, "acme", NOON, "role:collect", EventKind.SOURCE_HEALTH, events)
+        lifecycle.record(session, "acme", NOON, "role:collect", EventKind.SOURCE_HEALTH, [])
         rows = list(session.scalars(select(EventRow).order_by(EventRow.seq)))
     assert [(r.subject, r.item_id, r.after) for r in rows] == [
         ("x-mentions", None, {"state": "failing"}),

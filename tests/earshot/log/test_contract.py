@@ -1,4 +1,4 @@
-"""What every log promises (`earshot.log`), asked of each of the three."""
+"""What every log promises (`earshot.log`), asked of each of the three, of Kafka in both forms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ from tests.earshot.log.log_members import (
 )
 from tests.system import wait_until
 
-DURABLE = ["sqlite", pytest.param("kafka", marks=pytest.mark.services)]
+PACKED = "kafka, packed"
+DURABLE = [
+    "sqlite",
+    pytest.param("kafka", marks=pytest.mark.services),
+    pytest.param(PACKED, marks=pytest.mark.services),
+]
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,12 @@ def place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     from earshot.log.kafka.log import KafkaLog
 
     bootstrap = request.getfixturevalue("kafka_bootstrap")
-    return Place(kind, bootstrap, lambda: KafkaLog(bootstrap, "contract", session_timeout_s=2.0))
+    most = 64 if kind == PACKED else 1
+    return Place(
+        kind,
+        bootstrap,
+        lambda: KafkaLog(bootstrap, "contract", session_timeout_s=2.0, messages_per_record=most),
+    )
 
 
 @pytest.fixture

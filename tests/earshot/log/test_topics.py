@@ -94,6 +94,15 @@ def test_the_committed_schema_is_the_codes_and_holds_for_what_is_written(topic: 
 # ---------------------------------------------------------------- other versions
 
 
+def test_a_post_of_the_brands_own_account_is_known_by_the_address_of_release_0_1() -> None:
+    raw = plain(a_mention(address={"own": "1", "post": "7"}))
+    del raw["own"]
+    ours = MENTIONS.decode(msgspec.json.encode(raw))
+    assert ours.own
+    assert MENTIONS.decode(MENTIONS.encode(ours)) == ours
+    assert not MENTIONS.decode(msgspec.json.encode(raw | {"address": {"own": "0"}})).own
+
+
 def test_what_a_newer_writer_added_is_ignored() -> None:
     raw = plain(a_mention()) | {"mood": {"of": ["the", "day"]}}
     raw["author"] |= {"verified": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -22,7 +22,9 @@ def test_every_metric_that_is_typed_is_described_and_listed() -> None:
     ours = {name for name in kinds if name.startswith("earshot_")}
     assert ours == set(names.metric_names())
     described = (*names.COUNTERS.values(), *names.GAUGES.values(), *names.HISTOGRAMS.values())
-    assert all(words in text for words in described)
+    assert all(metric.meaning in text for metric in described)
+    assert {metric.label for metric in described} == {None, *get_args(names.Label)}
+    assert set(names.Labels.__annotations__) == set(get_args(names.Label))
 
 
 def test_a_role_tells_of_its_process() -> None:
@@ -34,13 +36,19 @@ def test_a_role_tells_of_its_process() -> None:
 def test_a_counter_may_begin_at_nothing() -> None:
     metrics = Metrics("collect")
     assert told(metrics, "earshot_source_gaps_total") == {}
-    metrics.add("source_gaps", 0, of="x")
+    metrics.add("source_gaps", 0, source="x")
     assert told(metrics, "earshot_source_gaps_total") == {"x": 0.0}
+
+
+@pytest.mark.parametrize("labels", [{}, {"topic": "x"}, {"source": "x", "topic": "x"}, {"of": "x"}])
+def test_a_label_that_is_left_out_or_of_another_metric_is_an_error(labels: Any) -> None:
+    with pytest.raises(ValueError, match="label"):
+        Metrics("collect").add("source_gaps", 1, **labels)
 
 
 def test_a_value_that_is_followed_is_asked_for_whenever_it_is_read() -> None:
     metrics, answers = Metrics("collect"), iter([1.0, 2.0])
-    metrics.follow("log_lag", lambda: next(answers), of="mentions")
+    metrics.follow("log_lag", lambda: next(answers), topic="mentions")
     assert [told(metrics, "earshot_log_lag") for _ in range(2)] == [
         {"mentions": 1.0},
         {"mentions": 2.0},

@@ -130,8 +130,8 @@ def test_what_a_handler_refuses_is_found_among_the_others(log: Log) -> None:
     assert {len(r.headers["reason"]) for r in dead(log)} == {REASON_LIMIT}
 
 
-def test_the_age_of_what_a_stage_has_in_hand_is_told_until_nothing_waits(log: Log) -> None:
-    name, seen = "earshot_oldest_in_hand_timestamp_seconds", []
+def test_the_age_of_what_a_stage_has_in_progress_is_told_until_nothing_waits(log: Log) -> None:
+    name, seen = "earshot_oldest_in_progress_timestamp_seconds", []
 
     def watched(batch: Sequence[Mention]) -> list[Classified]:
         seen.append(told(stage.metrics, name))
@@ -227,7 +227,7 @@ def test_a_member_that_lost_its_partitions_goes_on_with_what_it_is_given(log: Lo
     assert log.lag(MENTIONS.name, "classify") == 0
 
 
-def test_it_stops_after_the_batch_in_hand_and_leaves_the_group(log: Log) -> None:
+def test_it_stops_after_the_batch_in_progress_and_leaves_the_group(log: Log) -> None:
     stop, seen = threading.Event(), list[int]()
 
     def stopping(batch: Sequence[Mention]) -> list[Classified]:

@@ -91,14 +91,14 @@ def test_a_role_that_is_stuck_is_neither_alive_nor_ready(
 def test_metrics_are_served_as_prometheus_reads_them(
     server: HealthServer, metrics: Metrics
 ) -> None:
-    metrics.add("posts_read", 3, of="x")
-    metrics.set("log_lag", 7, of="mentions")
+    metrics.add("posts_read", 3, source="x")
+    metrics.set("log_lag", 7, topic="mentions")
     metrics.observe("step_seconds", 0.2)
     status, text = ask(server, "/metrics")
     assert status == 200
-    assert 'earshot_posts_read_total{of="x",role="collect"} 3.0' in text
-    assert 'earshot_log_lag{of="mentions",role="collect"} 7.0' in text
-    assert 'earshot_step_seconds_count{of="",role="collect"} 1.0' in text
+    assert 'earshot_posts_read_total{role="collect",source="x"} 3.0' in text
+    assert 'earshot_log_lag{role="collect",topic="mentions"} 7.0' in text
+    assert 'earshot_step_seconds_count{role="collect"} 1.0' in text
 
 
 def test_another_path_says_which_there_are(server: HealthServer) -> None:

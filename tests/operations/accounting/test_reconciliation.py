@@ -1,4 +1,4 @@
-"""The survey: what stands in database and log, told as metrics, without holding anybody up."""
+"""Reconciliation: what is in database and log, told as metrics, without holding anybody up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from earshot.log.spool.spool import Spool, messages_spooled
 from earshot.log.topics import MENTIONS, TOPICS
 from earshot.runtime.metrics import Metrics
 from operations.accounting import reconciliation
-from operations.accounting.reconciliation import Survey
+from operations.accounting.reconciliation import Reconciliation
 from tests.builders import NOON
 from tests.exposition import told
 from tests.operations.accounting.test_ledger import a_dead_letter, store, stored
@@ -44,8 +44,8 @@ def log() -> Log:
     return made
 
 
-def a_survey(engine: Engine, log: Log) -> Survey:
-    return Survey(
+def a_reconciliation(engine: Engine, log: Log) -> Reconciliation:
+    return Reconciliation(
         readers=db.open_readers(engine),
         log=log,
         brands=["acme", "zen"],
@@ -56,9 +56,9 @@ def a_survey(engine: Engine, log: Log) -> Survey:
 
 
 def test_an_empty_installation_tells_nothing_but_zeros(engine: Engine, log: Log) -> None:
-    made = a_survey(engine, log)
+    made = a_reconciliation(engine, log)
     made.look()
-    made.reckon()
+    made.reconcile()
     for name in ("items_open", "items_overdue"):
         assert told(made.metrics, f"earshot_{name}") == {"acme": 0, "zen": 0}
     for name in ("outbox_replies", "outbox_oldest_timestamp_seconds"):
@@ -75,7 +75,7 @@ def test_what_waits_in_the_log_is_told_by_topic(engine: Engine, log: Log) -> Non
     for _ in range(3):
         producer.send(MENTIONS.name, b"k", b"v")
     producer.flush()
-    made = a_survey(engine, log)
+    made = a_reconciliation(engine, log)
     made.look()
     assert told(made.metrics, "earshot_log_lag")["mentions"] == 3
 
@@ -91,7 +91,7 @@ def test_replies_on_their_way_are_told_by_state_with_the_age_of_the_oldest(
         a_reply(n, str(n), state=state, queued_at=NOON - n * hour) for n, state in enumerate(states)
     ]
     store(engine, *replies)
-    made = a_survey(engine, log)
+    made = a_reconciliation(engine, log)
     made.look()
     n = {"queued": 1, "sending": 0, "sent": 0, "unknown": 2}
     since = {"queued": (NOON - 2 * hour).timestamp(), "unknown": (NOON - hour).timestamp()}
@@ -109,7 +109,7 @@ def test_open_and_overdue_items_are_told_by_brand(engine: Engine, log: Log) -> N
         an_item("simulator:3", state=ItemState.CLOSED, due_at=late),
         an_item("simulator:1", "zen", state=ItemState.NEW, due_at=None),
     )
-    made = a_survey(engine, log)
+    made = a_reconciliation(engine, log)
     made.look()
     assert told(made.metrics, "earshot_items_open") == {"acme": 2, "zen": 1}
     assert told(made.metrics, "earshot_items_overdue") == {"acme": 1, "zen": 0}
@@ -118,7 +118,7 @@ def test_open_and_overdue_items_are_told_by_brand(engine: Engine, log: Log) -> N
 def test_only_dead_letters_that_wait_for_a_person_are_told(engine: Engine, log: Log) -> None:
     states = ("waiting", "waiting", "retried", "dropped")
     store(engine, *(a_dead_letter(str(n), state=state) for n, state in enumerate(states)))
-    made = a_survey(engine, log)
+    made = a_reconciliation(engine, log)
     made.look()
     assert told(made.metrics, "earshot_dead_letters_waiting") == {"mentions": 2, "classified": 0}
     with db.open_sessions(engine).begin() as session:
@@ -131,13 +131,13 @@ def test_a_mention_that_is_nowhere_is_a_difference(engine: Engine, log: Log) -> 
     store(engine, *stored("1", ItemState.QUEUED), *stored("2", ItemState.QUEUED))
     with db.open_sessions(engine).begin() as session:
         session.execute(delete(MentionRow).where(MentionRow.id == "simulator:2"))
-    made = a_survey(engine, log)
-    made.reckon()
+    made = a_reconciliation(engine, log)
+    made.reconcile()
     assert told(made.metrics, "earshot_ledger_difference") == {"": 1}
     producer = log.producer()
     producer.send(MENTIONS.name, b"k", b"v")
     producer.flush()
-    made.reckon()
+    made.reconcile()
     assert told(made.metrics, "earshot_ledger_difference") == {"": 0}
 
 
@@ -149,11 +149,11 @@ def test_a_mention_that_waits_in_a_spool_is_no_difference(
         session.execute(delete(MentionRow))
     spool = Spool(tmp_path / "all.spool")
     spool.append([(MENTIONS.name, b"k", b"v", None)])
-    made = replace(a_survey(engine, log), spooled=lambda: messages_spooled(tmp_path))
-    made.reckon()
+    made = replace(a_reconciliation(engine, log), spooled=lambda: messages_spooled(tmp_path))
+    made.reconcile()
     assert told(made.metrics, "earshot_ledger_difference") == {"": 0}
     spool.drop(1)
-    made.reckon()
+    made.reconcile()
     assert told(made.metrics, "earshot_ledger_difference") == {"": 1}
     spool.close()
 
@@ -176,7 +176,7 @@ def test_a_database_that_is_away_leaves_the_last_survey_standing(
     database_url: str, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = database(database_url)
-    made = a_survey(engine, log)
+    made = a_reconciliation(engine, log)
     made.look()
     with engine.begin() as connection:
         connection.exec_driver_sql("drop table backlog")
@@ -191,7 +191,7 @@ def test_a_database_that_is_away_leaves_the_last_survey_standing(
 
 
 def test_the_survey_ends_when_its_role_does(engine: Engine, log: Log) -> None:
-    made, stop = a_survey(engine, log), threading.Event()
+    made, stop = a_reconciliation(engine, log), threading.Event()
     thread = made.start(stop)
     wait_until(lambda: told(made.metrics, "earshot_ledger_difference"), 60, "reckoned")
     stop.set()

@@ -239,7 +239,6 @@ def test_what_may_have_been_sent_is_read_back_first(
 @pytest.mark.parametrize(
     "state",
     [
-        ReplyState.DRAFT,
         ReplyState.AWAITING_APPROVAL,
         ReplyState.CONFIRMED,
         ReplyState.FAILED,

@@ -59,13 +59,13 @@ def test_an_account_is_added_listed_disabled_and_enabled(person: Person, tmp_pat
     ]
     closed = person("disable", "ana@example.org")
     assert closed.output == (
-        "ana@example.org is disabled: 0 browsers signed out, 0 items given back\n"
+        "ana@example.org is disabled: 0 browsers signed out, 0 items returned to the queue\n"
     )
     assert "Ana  disabled  acme: responder (care)" in person("list").output
     link = person("link", "ana@example.org")
     assert link.exit_code == 1
     assert "open it with `earshot person enable ana@example.org`" in link.output
-    assert person("disable", "ana@example.org").output == "ana@example.org is disabled already\n"
+    assert person("disable", "ana@example.org").output == "ana@example.org is already disabled\n"
     assert person("enable", "ana@example.org").output == "ana@example.org is enabled\n"
     assert "/signin/" in person("link", "ana@example.org").output
 
@@ -93,7 +93,7 @@ def test_adding_a_known_person_again_changes_nothing_and_says_what_would(
     again = person("add", "ana@example.org", "Ana", "--brand", "acme", "--role", "listener")
     assert again.exit_code == 1
     assert (
-        "ana@example.org is in acme already, and nothing was changed. Add --change for"
+        "ana@example.org already belongs to acme. Nothing was changed; add --change to set"
         " roles: responder → listener" in again.output
     )
     place, _ = rows(tmp_path)
@@ -109,7 +109,8 @@ def test_with_change_what_is_said_is_changed_and_the_rest_stays(
     place, kinds = rows(tmp_path)
     assert (place.teams, place.langs, place.slots) == (["tech"], ["es"], 2)
     assert kinds == ["person.added", "person.changed"]
-    assert add_ana(person, "--change").output == "ana@example.org is in acme already, just so\n"
+    said = add_ana(person, "--change").output
+    assert said == "ana@example.org already belongs to acme; nothing to change\n"
 
 
 def test_a_person_without_a_language_speaks_english(person: Person, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_letter_is_shown_with_everything_that_could_act_written_out(
     assert shown["value"] == r'{"text": "\x1b[2J\xff\x00\u202e"}'
     assert shown["headers"] == {"brand": "acme", "note": r"\x07"}
     assert (shown["state"], shown["offset"], shown["left_out"]) == ("waiting", 1, 0)
+    assert shown["place"] == "mentions 0:1"
     words = dead("show", "1", "--brand", "acme").output
     assert "mention_id: simulator:1\n" in words
     assert words.endswith('\n{"text": "\\x1b[2J\\xff\\x00\\u202e"}\n')
@@ -120,7 +121,7 @@ def test_what_does_not_wait_is_told_and_the_rest_is_done(sessions: db.Sessions, 
     result = dead(act, "1", "2", "2", "99")
     assert result.exit_code == 1
     assert "1 of 3 " in result.output
-    assert "2 of them do not wait" in result.output
+    assert "2 of them are not waiting" in result.output
     assert states(sessions)[1] != "waiting"
 
 

@@ -79,7 +79,7 @@ def test_machines_get_an_object_a_line(doctor: Doctor) -> None:
     assert source == {
         "subject": "source world",
         "ok": False,
-        "said": "it was never polled",
+        "said": "it has never been polled",
         "remedy": "start `earshot collect world`",
     }
 
@@ -146,7 +146,9 @@ def test_a_platform_that_refuses_our_credentials_is_told(doctor: Doctor) -> None
         env = {f"EARSHOT_SOURCES__A__{name}": value for name, value in source.items()}
         result = doctor("--stopped", **env)
     (said,) = wrong(result)
-    assert said.startswith("WRONG  credentials of a: X with the bearer token: refused (401)")
+    assert said.startswith(
+        "WRONG  credentials of a: X with the bearer token: signing in was refused"
+    )
     assert said.endswith("; correct them")
     assert "s3cret" not in result.output
 

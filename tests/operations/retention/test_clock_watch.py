@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from earshot.database import db
 from earshot.database.tables import EventRow, SourceHealthRow
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import record
 from earshot.runtime.metrics import Metrics
 from operations.retention import clock_watch
@@ -62,7 +63,7 @@ def events(sessions: db.Sessions) -> list[tuple[str, str]]:
 
 def write_event(sessions: db.Sessions, at: datetime) -> None:
     with sessions.begin() as session:
-        record(session, "acme", at, "role:route", "item.noted", [{}])
+        record(session, "acme", at, "role:route", EventKind.MENTION_NEW, [{}])
 
 
 def test_a_clock_that_runs_is_believed_for_years_of_silence(

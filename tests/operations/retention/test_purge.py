@@ -32,6 +32,7 @@ from earshot.database.tables import (
     VolumeRow,
 )
 from earshot.domain import ItemState, ReplyState
+from earshot.items.events import EventKind
 from earshot.items.lifecycle import OPEN, record
 from earshot.items.rollups import ClosedClock, close_clock, count_volume
 from earshot.runtime import connect
@@ -408,7 +409,7 @@ def retained(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_by_a_clock_that_is_not_believed_nothing_goes_until_it_is_confirmed(retained: Path) -> None:
     sessions = db.open_sessions(connect.open_database(Settings(home=str(retained))))
     with sessions.begin() as session:
-        record(session, "acme", NOON, "role:route", "item.noted", [{}])
+        record(session, "acme", NOON, "role:route", EventKind.MENTION_NEW, [{}])
     refused = CliRunner().invoke(main, ["purge"])
     assert refused.exit_code == 1
     assert "after the last that happened here (2026-03-02 12:00 UTC)" in refused.output
@@ -425,7 +426,7 @@ def test_by_a_clock_that_is_not_believed_nothing_goes_until_it_is_confirmed(reta
 def test_a_day_that_a_person_names_needs_no_clock(retained: Path) -> None:
     sessions = db.open_sessions(connect.open_database(Settings(home=str(retained))))
     with sessions.begin() as session:
-        record(session, "acme", NOON, "role:route", "item.noted", [{}])
+        record(session, "acme", NOON, "role:route", EventKind.MENTION_NEW, [{}])
     assert "300 items" in CliRunner().invoke(main, ["purge", "--before", "2026-03-03"]).output
     sessions.kw["bind"].dispose()
 
@@ -435,7 +436,7 @@ def test_a_day_that_a_person_names_needs_no_clock(retained: Path) -> None:
     [
         (["--dry-run", "--confirm"], "nothing to --confirm"),
         (["--author", "u1"], "PLATFORM:ID"),
-        (["--author", "x:1", "--dry-run"], "stands alone"),
+        (["--author", "x:1", "--dry-run"], "can't be combined"),
         (["--source", "fax"], "no such source; there are sim"),
         (["--before", "yesterday"], "does not match the format"),
     ],
@@ -448,4 +449,4 @@ def test_a_wrong_call_takes_nothing_out(home: Path, words: list[str], said: str)
 
 
 def test_without_a_retention_the_command_says_so(home: Path) -> None:
-    assert "names none" in CliRunner().invoke(main, ["purge"]).output
+    assert "nothing to delete" in CliRunner().invoke(main, ["purge"]).output

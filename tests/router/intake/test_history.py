@@ -16,17 +16,16 @@ from earshot.domain import Classification, Classified, ItemFlag, ItemState, Op
 from earshot.items.assignments import give
 from earshot.items.lifecycle import OPEN, Change, move
 from router import sweep
-from router.intake import history
-from router.intake.history import OLD
-from router.intake.numbering import item_numbers
+from router.intake.fold import plan_batch
+from router.intake.opening import OLD, decide
 from router.intake.plan import Known
-from router.intake.planning import plan_batch
+from router.intake.store import hear
 from router.policy.policy import Do, decide_intake
 from tests.builders import NOON, a_classified
 from tests.router.people import current, hire
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
-from tests.router.streams import MINUTE, OUTAGE, OWN, POLICY, QUESTION, REMARK, UNSURE, routed
+from tests.router.streams import MINUTE, OUTAGE, POLICY, QUESTION, REMARK, UNSURE, routed
 
 LONG_AGO = NOON - timedelta(days=250)
 TEN_YEARS_AGO = NOON - timedelta(days=3_650)
@@ -106,7 +105,7 @@ def test_history_is_never_more_than_triaged_and_else_as_the_policy_says(
     *, said: Classification, reopened: bool
 ) -> None:
     plain = decide_intake(POLICY, a_classified(classification=said), reopened=reopened)
-    past = history.decide(POLICY, old(classification=said), reopened=reopened)
+    past = decide(POLICY, hear(old(classification=said)), reopened=reopened)
     assert past.do is (Do.TRIAGE if plain.do is Do.QUEUE else plain.do)
     assert past.flags == plain.flags | ItemFlag.HISTORY
     assert (past.team, past.priority, past.rule) == (plain.team, plain.priority, plain.rule)
@@ -120,7 +119,7 @@ def test_what_a_listener_sends_on_stays_without_a_promise_and_counts_nowhere(
     bring(sessions, ItemState.QUEUED, team="care")
     assert sweep.tick(sessions, {"acme": POLICY}, NOON).offered == 1
     assert promise(the_item(sessions)) == NOTHING
-    routed(sessions, [new("9", address=OWN, classification=REMARK)])
+    routed(sessions, [new("9", own=True, classification=REMARK)])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 30 * MINUTE)
     with sessions() as session:
@@ -231,7 +230,7 @@ def test_a_question_of_history_below_a_remark_of_history_reaches_a_listener_as_n
 
 
 def test_a_question_of_history_that_we_answered_then_stays_settled(sessions: Sessions) -> None:
-    routed(sessions, [old("2", days=200, address=OWN)], [old("1", days=250)])
+    routed(sessions, [old("2", days=200, own=True)], [old("1", days=250)])
     assert the_item(sessions).state == "dismissed"
     routed(sessions, [old("3", days=150)])  # they wrote again, and nobody answered that
     assert the_item(sessions).state == "new"
@@ -318,7 +317,7 @@ def test_a_further_post_that_is_dated_back_reopens_with_the_time_it_came(
 
 
 def test_our_own_answer_that_is_dated_back_still_closes_the_clock(sessions: Sessions) -> None:
-    ours = new("2", published_at=TEN_YEARS_AGO, received_at=NOON + 10 * MINUTE, address=OWN)
+    ours = new("2", published_at=TEN_YEARS_AGO, received_at=NOON + 10 * MINUTE, own=True)
     routed(sessions, [new("1", 0)], [ours])
     item = the_item(sessions)
     assert (item.state, item.answered_at) == ("answered", NOON + 10 * MINUTE)
@@ -338,10 +337,10 @@ def test_no_date_an_author_gives_makes_an_item_older_than_its_receipt(
         published_at=published, received_at=received, history=past, classification=QUESTION
     )
     plan = plan_batch(
-        [one], Known(mentions={}, items={}), {"acme": POLICY}, NOON, item_numbers(NOON, lambda _: 0)
+        [hear(one)], Known(mentions={}, items={}), {"acme": POLICY}, NOON, lambda _: 0
     )
     [item] = plan.items
-    assert item["clock_started_at"] == max(published, received or published)
-    assert (item["due_at"] is None) == past
-    assert ItemState(item["state"]) in OPEN
-    assert not past or item["state"] != ItemState.QUEUED
+    assert item.promise.clock_started_at == max(published, received or published)
+    assert (item.promise.due_at is None) == past
+    assert item.state in OPEN
+    assert not past or item.state != ItemState.QUEUED

@@ -25,7 +25,7 @@ from earshot.database.tables import (
 from earshot.domain import TOMBSTONE, Classified, ItemFlag, Op
 from tests.builders import NOON, a_classified
 from tests.router.reading import all_rows, backlog, counted
-from tests.router.streams import MINUTE, OUTAGE, OWN, QUESTION, REMARK, UNSURE, routed
+from tests.router.streams import MINUTE, OUTAGE, QUESTION, REMARK, UNSURE, routed
 
 REVISIONS = {Op.CREATE: 0, Op.EDIT: 5, Op.DELETE: TOMBSTONE}
 _records = st.builds(
@@ -41,7 +41,7 @@ _records = st.builds(
         edited_at=NOON + 9 * MINUTE if op == Op.EDIT else None,
         history=number == 1 or (number == 2 and thread == "b"),
         classification=said,
-        address=OWN if number == 3 else {},  # the same for all revisions of a post
+        own=number == 3,  # the same for all revisions of a post
     ),
     st.integers(1, 4),
     st.sampled_from("ab"),

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from earshot.database.db import Sessions
 from earshot.database.tables import ItemRow
 from earshot.domain import ItemState
+from earshot.time import hours
 from router.assign.escalation import UNSERVED_AFTER, Escalations
-from router.assign.state import Responder, Waiting, hindrance, likely_fit
+from router.assign.state import Responder, Waiting, ineligibility_reason, likely_fit
 from router.offers import snapshot
 from router.offers.eligible import PROFILES, takeable, unservable
 from router.policy.policy import Policy
@@ -113,7 +114,7 @@ def promised(draw: st.DrawFn) -> dict[str, Any]:
         "clock_started_at": started,
         "calendar": calendar,
         "target_s": minutes * 60,
-        "due_at": policy.due(target, started),
+        "due_at": hours.add(policy.calendars[target.calendar], started, target.within),
     }
 
 
@@ -174,7 +175,7 @@ def test_what_sql_calls_takeable_is_what_a_decision_may_offer(sessions: Sessions
             item = waiting_of(row)
             teams = policy.routing.routes.teams(item, NOON)
             if any(
-                not hindrance(item, one, teams) and likely_fit(item, one) >= min_fit
+                not ineligibility_reason(item, one, teams) and likely_fit(item, one) >= min_fit
                 for one in roster
             ):
                 expected.add(item.id)

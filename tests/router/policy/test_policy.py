@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from earshot.domain import Intent, ItemFlag
+from earshot.time import hours
 from earshot.yaml_source import OperatorError
 from router.policy.facts import item_facts
 from router.policy.policy import Do, decide_intake
 from router.policy.policy_file import load_policies
 from tests.builders import NOON, a_classification, a_classified, a_label, an_author
-from tests.router.policies import a_policy
+from tests.router.policies import IN_CEL, a_policy
 
 POLICY = a_policy()
 BRANDS = Path(__file__).parents[3] / "config" / "brands"
@@ -45,11 +46,12 @@ def test_the_first_rule_that_matches_decides() -> None:
 def test_team_priority_and_promise_come_from_their_own_lists() -> None:
     outage = decide_intake(POLICY, a_classified(classification=said(topic=("outage", 0.9))))
     assert (outage.team, outage.priority, outage.weight) == ("tech", "P1", 8)
-    assert outage.target("next").within == timedelta(minutes=20)
+    assert outage.next.within == timedelta(minutes=20)
     other = decide_intake(POLICY, a_classified())
     assert (other.team, other.priority) == ("care", "P3")
     friday_evening = NOON.replace(day=6, hour=18)
-    assert POLICY.due(other.first, friday_evening) == NOON.replace(day=9, hour=8)
+    office = POLICY.calendars[other.first.calendar]
+    assert hours.add(office, friday_evening, other.first.within) == NOON.replace(day=9, hour=8)
 
 
 def test_a_boost_multiplies_the_weight_and_leaves_its_mark() -> None:
@@ -65,7 +67,12 @@ def test_the_decision_carries_what_its_rules_read() -> None:
 
 
 def test_a_rule_that_breaks_on_a_mention_sends_it_to_a_person() -> None:
-    policy = a_policy(("item.spam >= 0.8", "100 / (item.reach - 77) > 200 || item.spam >= 0.8"))
+    policy = a_policy(
+        (
+            "if: {spam: {at_least: 0.8}}",
+            'when: "100 / (item.reach - 77) > 200 || item.spam >= 0.8"',
+        )
+    )
     broken = decide_intake(policy, a_classified(author=an_author(reach=77)))
     assert (broken.do, broken.rule) == (Do.TRIAGE, "broken")
     assert "100 / (item.reach - 77)" in broken.reason
@@ -82,6 +89,21 @@ def test_membership_is_worked_out_from_teams_and_skills() -> None:
     assert teams(teams=["care"], skills={"tech": 2}) == {"care", "tech"}
 
 
+def test_the_same_policy_in_cel_decides_the_same() -> None:
+    before = a_policy(text=IN_CEL)
+    for intent, sure, topic in (("question", 0.9, "outage"), ("complaint", 0.4, "other")):
+        post = a_classified(classification=said(intent=(intent, sure), topic=(topic, 0.9)))
+        assert decide_intake(before, post) == decide_intake(POLICY, post)
+    lis: dict[str, Any] = {
+        "teams": ["care"],
+        "langs": [],
+        "skills": {"tech": 1},
+        "roles": [],
+        "slots": 4,
+    }
+    assert before.teams_of(**lis) == POLICY.teams_of(**lis) == {"care", "tech"}
+
+
 def test_the_version_changes_with_the_content_and_not_with_comments() -> None:
     assert a_policy(("version: 1", "# a word\nversion: 1")).version == POLICY.version
     assert a_policy(("0.8", "0.9")).version != POLICY.version
@@ -90,7 +112,57 @@ def test_the_version_changes_with_the_content_and_not_with_comments() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("item.spam", "item.spma", r"line 7, intake\.0\.when: `item\.spma` is not known"),
+        (
+            "if: {spam: {at_least: 0.8}}",
+            'when: "item.spma > 0.8"',
+            r"line 7, intake\.0\.when: `item\.spma` is not known",
+        ),
+        (
+            "{spam: {",
+            "{spma: {",
+            r"line 7, intake\.0\.if\.spma: `spma` is not known here; there is",
+        ),
+        (
+            "at_least: 0.8",
+            "atleast: 0.8",
+            r"line 7, intake\.0\.if\.spam\.atleast: `atleast` is not",
+        ),
+        (
+            "[question, complaint], i",
+            "\n      [question,\n       no], i",
+            r"line 10, intake\.1\.if\.intent\.1: `intent` is text, not `false`; put it in quotes",
+        ),
+        (
+            "if: {topic: outage}",
+            "if: item.topic",
+            r"line 12, priorities\.0\.if: 'item\.topic' is not",
+        ),
+        (
+            "if: {spam: {at_least: 0.8}}",
+            "if: {spam: {at_least: 0.8}}, when: 'true'",
+            r"line 7, intake\.0\.when: a rule has `if:` or `when:`, not both; say all of it in one",
+        ),
+        (
+            "if: {reach: {at_least: 20000}}, ",
+            "",
+            r"line 15, boost\.0: the rule has no condition; add",
+        ),
+        (
+            "if: {topic: outage}",
+            "if: {no: outage}",
+            r"line 12, priorities\.0\.if.*: `False` is not",
+        ),
+        (
+            "match: {topic: outage}",
+            "match: 5",
+            r"line 17, teams\.tech\.match: 5 is not a condition",
+        ),
+        (
+            "members: {teams: care}",
+            "members: {team: x}",
+            r"teams\.care\.members\.team: `team` is not",
+        ),
+        ("if: true, do", "if: {addressed: true}, do", "the last of intake must have if: true"),
         ("do: triage", "do: ask", r"line 9, intake\.2\.do: Invalid enum value 'ask'"),
         ('reason: "unsure"', 'reason: "x", then: y', "line 9.*unknown field `then`"),
         ("first_reply: 15m", "first_reply: 15", r"line 12, priorities\.0\.first_reply: Expected"),
@@ -106,7 +178,11 @@ def test_the_version_changes_with_the_content_and_not_with_comments() -> None:
         ("after: 50%", "after: half", "line 20.*'half' is not a share"),
         ("binding: late", "binding: soon", "line 24.*Invalid enum value 'soon'"),
         ("max_offers: 3", "max_offers: 0", "line 22.*must be 1 or more"),
-        ('care: {match: "true"', 'care: {match: "false"', "the last of teams must have match"),
+        (
+            "care: {match: true",
+            "care: {match: {topic: x}",
+            "the last of teams must have match: true",
+        ),
         ("Europe/Madrid", "Madrid", "line 2, timezone: 'Madrid' is not a time zone"),
         (
             "first_reply: 2h",

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wcwidth import iter_graphemes
+
 _FORMATS = {
     "datetime": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
     "did": r"did:[a-z]+:[A-Za-z0-9._:%-]+",
@@ -69,3 +71,10 @@ class Lexicons:
 
 def _has_type(value: Any, name: str) -> bool:
     return type(value) is _TYPES[name]
+
+
+def too_long(text: str) -> str:
+    """What a server says of a post's text by `app.bsky.feed.post`; nothing where it fits."""
+    if sum(1 for _ in iter_graphemes(text)) > 300:
+        return "Record/text must not be longer than 300 graphemes"
+    return "Record/text must not be longer than 3000 bytes" if len(text.encode()) > 3_000 else ""

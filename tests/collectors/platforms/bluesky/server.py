@@ -41,6 +41,7 @@ from tests.collectors.platforms.bluesky.jetstream import (
     respond,
     us,
 )
+from tests.collectors.platforms.bluesky.lexicon import too_long
 from tests.collectors.platforms.loopback import Loopback, Posted, Reply, Request
 
 SIGN_INS, ALLOWED = 30, 3_000
@@ -302,8 +303,8 @@ class BlueskyServer(Loopback):
         if asked["repo"] != DID:
             return _failed(400, "InvalidRequest")
         record = asked["record"]
-        if len(record["text"]) > 300:
-            return _failed(400, "InvalidRequest")
+        if wrong := too_long(record["text"]):
+            return _failed(400, "InvalidRequest", wrong)
         fresh = f"at://{DID}/{_POSTS}/{asked['rkey']}" not in self.records
         uri = self._put(DID, asked["rkey"], record)
         if fresh:
@@ -339,8 +340,8 @@ class BlueskyServer(Loopback):
         }
 
 
-def _failed(status: int, name: str) -> Reply:
-    return Reply(status, {"error": name, "message": name})
+def _failed(status: int, name: str, message: str = "") -> Reply:
+    return Reply(status, {"error": name, "message": message or name})
 
 
 def _split(uri: str) -> tuple[str, str]:

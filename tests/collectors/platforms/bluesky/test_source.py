@@ -380,7 +380,8 @@ def test_a_frame_of_more_than_a_megabyte_is_stepped_over_and_the_gap_is_told_onc
     assert gap.since == gap.until
     source.close()
     server.post("later")
-    posts, _, batches = collect(source, 1, cursor)
+    replayed = 2 if source._epoch == "v1" else 0  # within the slack: version 1 is out of order
+    posts, _, batches = collect(source, replayed + 1, cursor)
     assert posts[-1].text == "later"
     assert not any(batch.gap for batch in batches)
     assert len(server.connects) == 2

@@ -219,6 +219,8 @@ class RedditServer(Loopback):
         above = next((thing for thing in every if thing["name"] == parent), None)
         if above is None:
             return _errors("DELETED_COMMENT", "that comment has been deleted")
+        if len(text) > 10_000:
+            return _errors("TOO_LONG", "this is too long (max: 10000)")
         if above["locked"]:
             return _errors("THREAD_LOCKED", "Comments are locked.")
         name = self.comment(parent, text, author=USERNAME)

@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.collectors.platforms.loopback import Loopback, Posted, Reply, Request
 from tests.collectors.platforms.x.oauth1 import signed
+from tests.collectors.platforms.x.weight import weight
 
 US, HANDLE = "1001", "acme"
 BEARER = "bearer-token"
@@ -199,6 +200,9 @@ class XServer(Loopback):
             return _problem(403, "Forbidden", "You attempted to reply to a deleted post.")
         if not self._summoned(above):
             return _problem(403, "Forbidden", "Reply to this conversation is not allowed.")
+        if weight(text) > _SHORT:
+            message = "Your Tweet text is too long."
+            return _invalid("text", message)
         ours = (post for post in self.tweets.values() if post["author_id"] == US)
         handle = self.users.get(above["author_id"], {}).get("username", "somebody")
         shown = f"@{handle} {text}"

@@ -89,9 +89,9 @@ class Run:
         self.producer.flush()
         self.durable = len(self.sent)
 
-    def tend(self) -> None:
+    def drain(self) -> None:
         self.now += RETRY_S
-        self.producer.tend()
+        self.producer.drain()
 
     def leave(self, takes: int) -> None:
         self.moody.away, self.moody.takes = True, takes
@@ -108,7 +108,7 @@ class Run:
     def finish(self) -> None:
         self.come_back()
         self.flush()
-        self.tend()
+        self.drain()
         self.flush()
         assert self.producer.backlog() is None
 
@@ -117,8 +117,8 @@ STEP = st.one_of(
     st.tuples(st.just("send"), st.integers(0, 3), st.integers(1, 5)),
     st.tuples(st.just("flush")),
     st.tuples(st.just("flush")),
-    st.tuples(st.just("tend")),
-    st.tuples(st.just("tend")),
+    st.tuples(st.just("drain")),
+    st.tuples(st.just("drain")),
     st.tuples(st.just("leave"), st.integers(0, 6)),
     st.tuples(st.just("come_back")),
     st.tuples(st.just("crash")),
@@ -147,7 +147,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_a_log_that_answers_gets_all_at_once_and_the_spool_nothing(run: Run) -> None:
-    run.producer.tend()
+    run.producer.drain()
     run.send(0, 10)
     run.flush()
     assert len(run.moody.records()) == 10
@@ -157,7 +157,7 @@ def test_a_log_that_answers_gets_all_at_once_and_the_spool_nothing(run: Run) -> 
 
 def test_what_waits_is_told_with_the_reason_and_the_share_of_the_limit(run: Run) -> None:
     run.leave(0)
-    run.producer.tend()
+    run.producer.drain()
     run.send(0, 4)
     run.flush()
     backlog = run.producer.backlog()
@@ -174,22 +174,22 @@ def test_new_records_wait_behind_the_spooled_ones(run: Run) -> None:
     run.send(1, 5)
     run.flush()  # the log answers, but what waits goes first
     assert not run.moody.records()
-    run.tend()
+    run.drain()
     run.send(1, 5)
     run.flush()
     assert [int(r.value) for r in run.moody.records()] == list(range(15))
 
 
 def test_a_log_that_is_away_is_asked_now_and_then_and_by_a_new_client(run: Run) -> None:
-    run.producer.tend()
+    run.producer.drain()
     assert run.moody.connections == 1
     run.leave(0)
     run.send(0, 1)
     run.flush()
     run.come_back()
-    run.producer.tend()
+    run.producer.drain()
     assert run.producer.backlog() is not None  # too soon
-    run.tend()
+    run.drain()
     assert run.producer.backlog() is None
     assert run.moody.connections == 2
 

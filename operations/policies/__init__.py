@@ -1,0 +1,1 @@
+"""Upkeep of routing policies: conditions in CEL rewritten as structured ones."""
