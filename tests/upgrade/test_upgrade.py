@@ -235,7 +235,7 @@ def _finishes_every_reply_once(installation: Installation) -> None:
 
 def _lets_its_people_in(installation: Installation) -> None:
     people = installation.rows(PersonRow.email, PersonRow.name, PersonRow.password_hash)
-    assert people == sorted(installation.truth["people"])
+    assert all(person in people for person in installation.truth["people"])
     hashes = {email: kept for email, _, kept in people}
     assert verify(PASSWORD, hashes["bob@acme.example"])
     assert not verify("another", hashes["bob@acme.example"])
