@@ -25,7 +25,8 @@ def deleted(item: Item, heard: Heard) -> Effect:
     """The author took a post back: nobody waits where it was the only one."""
     shows = item.shown.mention_id == heard.id
     after = replace(item, shown=replace(item.shown, preview="")) if shows else item
-    kind, state = EventKind.MENTION_DELETED, item.state
+    kind = EventKind.MENTION_DELETED
+    state = item.state
     if not shows or item.mentions != 1 or state not in OPEN or state in HELD:
         return Effect(item=after, kind=kind)
     after = replace(
@@ -40,7 +41,8 @@ def deleted(item: Item, heard: Heard) -> Effect:
 
 def answered_outside(item: Item, heard: Heard) -> Effect:
     """A post of the brand's own account that did not go out from here answers what it follows."""
-    kind, state, arrived = EventKind.REPLY_SEEN_OUTSIDE, item.state, heard.arrived_at
+    kind = EventKind.REPLY_SEEN_OUTSIDE
+    state, arrived = item.state, heard.arrived_at
     waiting = state in OPEN and state not in LEFT_ALONE
     if not waiting or arrived < item.promise.clock_started_at:
         return Effect(item=item, kind=kind)
