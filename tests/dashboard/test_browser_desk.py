@@ -367,7 +367,7 @@ def test_a_clock_that_crosses_its_deadline_changes_word_class_and_group(
     page = visit("bob", "/queue")
     badge = page.locator("#list .sla")
     expect(badge).to_have_class(re.compile("risk"))
-    expect(badge).to_have_text(re.compile(r"Overdue 0:0\d"))
+    expect(badge).to_have_text(re.compile(r"Overdue 0:\d\d"))
     expect(badge).to_have_class(re.compile("overdue"))
     expect(page.locator("#list [data-group=overdue]")).to_have_count(1)
     expect(page.locator("#urgent")).to_have_text("One of your items is overdue.")
