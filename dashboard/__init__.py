@@ -15,7 +15,7 @@ from dashboard.answering import forms as reply_forms
 from dashboard.answering import pages as queue_pages
 from dashboard.board import pages as board_pages
 from dashboard.frame import errors, formats, home, i18n, request_metrics, security, static_urls
-from dashboard.frame.app_context import EXTENSION, Desk, WebSettings
+from dashboard.frame.app_context import EXTENSION, AppContext, WebSettings
 from dashboard.frame.converters import ColumnNumber
 from dashboard.lists import pages as list_pages
 from dashboard.live import pages as live_pages
@@ -64,7 +64,7 @@ def create_app(
     metrics = metrics or Metrics("serve")
     app = Flask(__name__)
     app.jinja_loader = ChoiceLoader([FileSystemLoader(folder) for folder in TEMPLATES])
-    app.extensions[EXTENSION] = Desk(
+    app.extensions[EXTENSION] = AppContext(
         sessions=sessions, readers=readers, brands=brands, web=web, clock=clock, metrics=metrics
     )
     app.jinja_options["undefined"] = StrictUndefined

@@ -1,8 +1,8 @@
 """Shell: the desk on gunicorn, one worker process with many threads (`dashboard.buffering_worker`).
 
 Threads, because a parked live stream costs little in one; one worker, so that what is kept in
-memory (open streams, the tail of the events) is kept once. More desks are more processes behind
-a proxy.
+memory (open streams, the reader of the events) is kept once. More desks are more processes
+behind a proxy.
 """
 
 from __future__ import annotations

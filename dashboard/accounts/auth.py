@@ -27,7 +27,7 @@ from dashboard.accounts import browser_sessions, people, signed_out
 from dashboard.accounts.passwords import TooBusy, verify
 from dashboard.accounts.permissions import Permission, declared, needs, public
 from dashboard.accounts.throttle import Throttle
-from dashboard.frame.app_context import EXTENSION, Desk, desk, signed_in, viewer
+from dashboard.frame.app_context import EXTENSION, AppContext, app_context, signed_in, viewer
 from dashboard.frame.errors import show
 from dashboard.frame.i18n import gettext as _
 from earshot.database.tables import PersonRow
@@ -42,7 +42,7 @@ Answer = str | AnyResponse | tuple[str, int]
 
 def set_up(app: Flask) -> None:
     """Guard every request of `app`."""
-    data: Desk = app.extensions[EXTENSION]
+    data: AppContext = app.extensions[EXTENSION]
     app.extensions["earshot.throttle"] = Throttle(data.sessions, data.readers)
     app.before_request(guard)
     app.register_error_handler(TooBusy, _too_busy)
@@ -62,7 +62,7 @@ def throttle() -> Throttle:
 
 def cookie_name() -> str:
     """The cookie's name; browsers bind a `__Host-` cookie to this host, path / and TLS."""
-    return "__Host-earshot" if desk().web.secure_cookies else "earshot"
+    return "__Host-earshot" if app_context().web.secure_cookies else "earshot"
 
 
 def guard() -> Answer | None:
@@ -102,14 +102,14 @@ def _load_viewer(*, passive: bool) -> None:
     token = request.cookies.get(cookie_name(), "")
     if not token:
         return
-    now = desk().clock()
-    with desk().readers.begin() as reading:
+    now = app_context().clock()
+    with app_context().readers.begin() as reading:
         found = browser_sessions.find(reading, token, now)
     if found is None:
         return
     g.viewer = found.viewer
     if not passive and abs(now - found.session_seen_at) >= browser_sessions.TOUCH:
-        with desk().sessions.begin() as writing:
+        with app_context().sessions.begin() as writing:
             browser_sessions.touch(writing, token, now)
             browser_sessions.attend(writing, found.viewer, now, acted=True)
 
@@ -126,14 +126,14 @@ def login() -> Answer:
 @pages.post("/login")
 @public
 def sign_in() -> Answer:
-    now = desk().clock()
+    now = app_context().clock()
     email = people.normal_email(request.form.get("email", ""))[:254]
     address = request.remote_addr or ""
     pause = throttle().attempt(address, email, now)
     if pause:
-        desk().metrics.add("sign_ins", outcome="throttled")
+        app_context().metrics.add("sign_ins", outcome="throttled")
         return _refuse(email, too_many(pause), 429)
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         person = reading.execute(
             select(PersonRow.id, PersonRow.password_hash).where(
                 PersonRow.email == email, PersonRow.active
@@ -141,10 +141,10 @@ def sign_in() -> Answer:
         ).first()
     right = verify(request.form.get("password", ""), person.password_hash if person else "")
     if person is None or not right:
-        desk().metrics.add("sign_ins", outcome="wrong")
+        app_context().metrics.add("sign_ins", outcome="wrong")
         return _refuse(email, _("Wrong e-mail or password."), 422)
     throttle().succeeded(address, email)
-    desk().metrics.add("sign_ins", outcome="right")
+    app_context().metrics.add("sign_ins", outcome="right")
     return _enter(person.id, now)
 
 
@@ -167,8 +167,8 @@ def link(token: str) -> Answer:
 @pages.post("/signin/<token>")
 @public
 def follow_link(token: str) -> Answer:
-    now = desk().clock()
-    with desk().sessions.begin() as writing:
+    now = app_context().clock()
+    with app_context().sessions.begin() as writing:
         person_id = people.use_sign_in_link(writing, token, now)
     if person_id is None:
         message = _("This link has expired or was already used. Ask for a new one, or sign in.")
@@ -178,7 +178,7 @@ def follow_link(token: str) -> Answer:
 
 def _enter(person_id: int, now: datetime) -> Answer:
     """Begin a session under a new token, whatever the browser held before."""
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         old = request.cookies.get(cookie_name(), "")
         if old:
             browser_sessions.end(writing, old)
@@ -193,7 +193,7 @@ def _enter(person_id: int, now: datetime) -> Answer:
         cookie_name(),
         token,
         max_age=browser_sessions.ABSOLUTE,
-        secure=desk().web.secure_cookies,
+        secure=app_context().web.secure_cookies,
         httponly=True,
         samesite="Lax",
         path="/",
@@ -209,12 +209,12 @@ def _next() -> str:
 @pages.post("/logout")
 @needs(Permission.USE_DESK)
 def logout() -> Answer:
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         browser_sessions.end(writing, request.cookies[cookie_name()])
     session.clear()
     answer = redirect(url_for("auth.login"))
     answer.delete_cookie(
-        cookie_name(), secure=desk().web.secure_cookies, httponly=True, samesite="Lax"
+        cookie_name(), secure=app_context().web.secure_cookies, httponly=True, samesite="Lax"
     )
     return answer
 
@@ -225,7 +225,7 @@ def switch_brand() -> Answer:
     brand = request.form.get("brand", "")
     if brand not in viewer().brands:
         abort(403)
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         browser_sessions.switch_brand(writing, request.cookies[cookie_name()], brand)
     flash(_("Switched to %(brand)s.", brand=brand))
     return redirect(url_for("home.home"))

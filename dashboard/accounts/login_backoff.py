@@ -28,20 +28,20 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Backoff:
     """How many failures are free, and the longest wait after more."""
 
     free: int
     longest: timedelta
 
 
-ONE_AT_ONE = Patience(5, timedelta(minutes=15))
-ANY_AT_ONE = Patience(20, timedelta(minutes=1))
+ONE_AT_ONE = Backoff(5, timedelta(minutes=15))
+ANY_AT_ONE = Backoff(20, timedelta(minutes=1))
 """Whoever guesses from many addresses makes the account's owner wait, too: so not for long."""
-ONE_AT_ANY = Patience(50, timedelta(minutes=15))
+ONE_AT_ANY = Backoff(50, timedelta(minutes=15))
 """An office may share one address."""
 
-PATIENCE: Mapping[Kind, Patience] = {
+BACKOFFS: Mapping[Kind, Backoff] = {
     Kind.ADDRESS: ONE_AT_ANY,
     Kind.ACCOUNT: ANY_AT_ONE,
     Kind.PAIR: ONE_AT_ONE,
@@ -75,25 +75,25 @@ def places(address: str, account: str) -> Sequence[Place]:
     return found if _of_this_machine(address) else [Place(Kind.ADDRESS, address), *found]
 
 
-def pause(count: int, patience: Patience) -> timedelta:
+def pause(count: int, backoff: Backoff) -> timedelta:
     """How long after so many failures: nothing at first, then 2, 4, 8 … s."""
-    if count < patience.free:
+    if count < backoff.free:
         return timedelta(0)
-    over = min(count - patience.free + 1, 20)
-    return min(patience.longest, timedelta(seconds=2**over))
+    over = min(count - backoff.free + 1, 20)
+    return min(backoff.longest, timedelta(seconds=2**over))
 
 
-def wait(failures: Failures | None, patience: Patience, now: datetime) -> timedelta:
+def wait(failures: Failures | None, backoff: Backoff, now: datetime) -> timedelta:
     """How long the next attempt still has to wait."""
-    if failures is None or failures.count < patience.free:
+    if failures is None or failures.count < backoff.free:
         return timedelta(0)
     if not -AHEAD <= now - failures.last <= FORGET:
         return timedelta(0)
-    return max(timedelta(0), failures.last + pause(failures.count, patience) - now)
+    return max(timedelta(0), failures.last + pause(failures.count, backoff) - now)
 
 
 def _of_this_machine(address: str) -> bool:
-    """A proxy that `web.proxies` does not tell of, say: it stands for everybody behind it."""
+    """A proxy that `web.proxies` does not count, say: everybody behind it has this address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

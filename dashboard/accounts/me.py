@@ -12,7 +12,7 @@ from dashboard.accounts import browser_sessions, people
 from dashboard.accounts.auth import cookie_name, throttle, too_many
 from dashboard.accounts.passwords import WeakPassword, verify
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.i18n import LOCALES
 from dashboard.frame.i18n import gettext as _
 from earshot.database.tables import MembershipRow, PersonRow
@@ -26,8 +26,8 @@ THEMES = ("auto", "light", "dark")
 
 def _page(error: str = "", status: int = 200) -> tuple[str, int]:
     token = request.cookies[cookie_name()]
-    with desk().readers.begin() as reading:
-        listed = browser_sessions.sessions_of(reading, viewer().person_id, desk().clock())
+    with app_context().readers.begin() as reading:
+        listed = browser_sessions.sessions_of(reading, viewer().person_id, app_context().clock())
     page = render_template(
         "me.html",
         zones=sorted(available_timezones()),
@@ -54,7 +54,7 @@ def change() -> Response | tuple[str, int]:
     theme = request.form.get("theme", "")
     if zone not in available_timezones() or locale not in LOCALES or theme not in THEMES:
         return _page(_("Choose a time zone, a format and a theme from the lists."), 422)
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         writing.execute(
             update(PersonRow)
             .where(PersonRow.id == viewer().person_id)
@@ -73,8 +73,8 @@ def change() -> Response | tuple[str, int]:
 @needs(Permission.USE_DESK)
 def change_password() -> Response | tuple[str, int]:
     """Set a new password: signs out everywhere, so that a stolen session ends with it."""
-    who, now = viewer(), desk().clock()
-    with desk().readers.begin() as reading:
+    who, now = viewer(), app_context().clock()
+    with app_context().readers.begin() as reading:
         before = reading.scalar(
             select(PersonRow.password_hash).where(PersonRow.id == who.person_id)
         )
@@ -89,7 +89,7 @@ def change_password() -> Response | tuple[str, int]:
         throttle().succeeded(address, who.email)
     agent = request.headers.get("User-Agent", "")
     try:
-        with desk().sessions.begin() as writing:
+        with app_context().sessions.begin() as writing:
             people.set_password(writing, who.person_id, request.form.get("new", ""))
             lifecycle.record(writing, who.brand, now, who.actor, EventKind.PERSON_PASSWORD, [{}])
             token = browser_sessions.begin(writing, who.person_id, agent, now)
@@ -101,7 +101,7 @@ def change_password() -> Response | tuple[str, int]:
         cookie_name(),
         token or "",
         max_age=browser_sessions.ABSOLUTE,
-        secure=desk().web.secure_cookies,
+        secure=app_context().web.secure_cookies,
         httponly=True,
         samesite="Lax",
     )
@@ -111,7 +111,7 @@ def change_password() -> Response | tuple[str, int]:
 @pages.post("/me/sessions/<key>")
 @needs(Permission.USE_DESK)
 def revoke(key: str) -> Response:
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         if not browser_sessions.revoke(writing, viewer().person_id, key):
             abort(404)
     flash(_("That browser is signed out."))
@@ -122,9 +122,9 @@ def revoke(key: str) -> Response:
 @needs(Permission.ANSWER)
 def duty() -> Response:
     """Go on or off duty in the brand in view: the router offers work only to people on duty."""
-    who, now = viewer(), desk().clock()
+    who, now = viewer(), app_context().clock()
     on_duty = request.form.get("on_duty") == "on"
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         writing.execute(
             update(MembershipRow)
             .where(MembershipRow.brand == who.brand, MembershipRow.person_id == who.person_id)
@@ -144,6 +144,6 @@ def duty() -> Response:
 @needs(Permission.USE_DESK)
 def heartbeat() -> tuple[str, int]:
     """A visible page says each half minute that its person is there."""
-    with desk().sessions.begin() as writing:
-        browser_sessions.attend(writing, viewer(), desk().clock(), acted=False)
+    with app_context().sessions.begin() as writing:
+        browser_sessions.attend(writing, viewer(), app_context().clock(), acted=False)
     return "", 204

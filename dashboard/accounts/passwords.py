@@ -18,7 +18,7 @@ _HASHER = PasswordHasher()
 AT_ONCE = 4
 """Each hash takes 64 MiB: without a bound, a burst of sign-ins takes all memory there is."""
 
-PATIENCE_S = 5.0
+TURN_TIMEOUT_S = 5.0
 _turns = BoundedSemaphore(AT_ONCE)
 
 
@@ -62,7 +62,7 @@ def _nobody() -> str:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=PATIENCE_S):
+    if not _turns.acquire(timeout=TURN_TIMEOUT_S):
         raise TooBusy
     try:
         yield

@@ -1,6 +1,6 @@
 """Slows down guessing: after a few failures each further attempt has to wait longer.
 
-The failures stand in the database, so that all desks count together and a restart forgets
+The failures are in the database, so that all desks count together and a restart forgets
 none. Who has to wait costs a read. Who need not writes a few small rows before the password
 is looked at: no more often than passwords can be hashed. The rules are in
 `dashboard.accounts.login_backoff`.
@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from dashboard.accounts.login_backoff import (
     AHEAD,
+    BACKOFFS,
     FORGET,
-    PATIENCE,
+    Backoff,
     Failures,
     Kind,
-    Patience,
     Place,
     pause,
     places,
@@ -93,7 +93,7 @@ def _left(session: Session, where: Sequence[Place], now: datetime) -> timedelta:
             Row.place_hash.in_([place.hash for place in where])
         )
     )
-    waits = [wait(Failures(n, last), PATIENCE[Kind(kind)], now) for kind, n, last in rows]
+    waits = [wait(Failures(n, last), BACKOFFS[Kind(kind)], now) for kind, n, last in rows]
     return max(waits, default=timedelta(0))
 
 
@@ -105,22 +105,22 @@ def _count(session: Session, place: Place, now: datetime) -> bool:
         .on_conflict_do_update(
             index_elements=["place_hash"],
             set_={"count": case((_forgotten(now), 1), else_=Row.count + 1), "last_at": now},
-            where=_may_try(PATIENCE[place.kind], now),
+            where=_may_try(BACKOFFS[place.kind], now),
         )
         .returning(Row.place_hash)
     )
     return session.scalar(statement) is not None
 
 
-def _may_try(patience: Patience, now: datetime) -> ColumnElement[bool]:
+def _may_try(backoff: Backoff, now: datetime) -> ColumnElement[bool]:
     """What `wait(…) == 0` is in SQL."""
-    reached = next(n for n in count(patience.free) if pause(n, patience) == patience.longest)
+    reached = next(n for n in count(backoff.free) if pause(n, backoff) == backoff.longest)
     waited = [
-        and_(Row.count == n, Row.last_at <= now - pause(n, patience))
-        for n in range(patience.free, reached)
+        and_(Row.count == n, Row.last_at <= now - pause(n, backoff))
+        for n in range(backoff.free, reached)
     ]
-    longest = and_(Row.count >= reached, Row.last_at <= now - patience.longest)
-    return or_(Row.count < patience.free, _forgotten(now), *waited, longest)
+    longest = and_(Row.count >= reached, Row.last_at <= now - backoff.longest)
+    return or_(Row.count < backoff.free, _forgotten(now), *waited, longest)
 
 
 def _forgotten(now: datetime) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import ngettext
 from earshot.log import dead_letters
@@ -21,7 +21,7 @@ SIZE = 50
 @needs(Permission.SEE_DEAD)
 def letters() -> str:
     after = request.args.get("after", 0, type=int)
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         found = dead_letters.waiting(reading, brand=viewer().brand, after=after, limit=SIZE + 1)
     return render_template(
         "dead.html",
@@ -48,7 +48,7 @@ def letter(letter_id: int) -> str:
 
 
 def _find(letter_id: int) -> DeadLetter:
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         found = dead_letters.find(reading, viewer().brand, letter_id)
     return found or abort(404)
 
@@ -56,9 +56,9 @@ def _find(letter_id: int) -> DeadLetter:
 @pages.post("/admin/dead/retry")
 @needs(Permission.SETTLE_DEAD)
 def retry() -> Response:
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         done = dead_letters.want_retry(
-            writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
+            writing, _chosen(), viewer().actor, app_context().clock(), brand=viewer().brand
         )
     flash(ngettext("Retrying %(num)d dead letter.", "Retrying %(num)d dead letters.", done))
     return redirect(url_for("dead.letters"))
@@ -67,9 +67,9 @@ def retry() -> Response:
 @pages.post("/admin/dead/drop")
 @needs(Permission.SETTLE_DEAD)
 def drop() -> Response:
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         done = dead_letters.drop(
-            writing, _chosen(), viewer().actor, desk().clock(), brand=viewer().brand
+            writing, _chosen(), viewer().actor, app_context().clock(), brand=viewer().brand
         )
     flash(ngettext("%(num)d dead letter dropped.", "%(num)d dead letters dropped.", done))
     return redirect(url_for("dead.letters"))

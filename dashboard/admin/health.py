@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from earshot.database.tables import EventRow, SourceHealthRow
@@ -68,8 +68,8 @@ class GapLine:
 @pages.get("/admin/health")
 @needs(Permission.SEE_HEALTH)
 def health() -> str:
-    with desk().readers.begin() as reading:
-        found = sources(reading, viewer().brand, desk().clock())
+    with app_context().readers.begin() as reading:
+        found = sources(reading, viewer().brand, app_context().clock())
         lost = gaps(reading, viewer().brand)
     lag = cast("Lag | None", current_app.extensions.get("earshot_lag"))
     return render_template(

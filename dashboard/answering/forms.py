@@ -13,7 +13,7 @@ from dashboard.accounts.permissions import Permission, needs
 from dashboard.answering import queries, replies, reply_changes
 from dashboard.answering.pages import conflict, following_item, show
 from dashboard.answering.replies import AlreadyPending, Outcome, Queued, Refused, Written
-from dashboard.frame.app_context import Viewer, desk, viewer
+from dashboard.frame.app_context import Viewer, app_context, viewer
 from dashboard.frame.converters import column_number
 from dashboard.frame.formats import ago_words
 from dashboard.frame.i18n import gettext as _
@@ -31,7 +31,7 @@ Page = str | Response | tuple[str, int]
 @needs(Permission.ANSWER)
 def send(item_id: int) -> Page:
     """Queue a reply and go on with the next item; what was typed is never lost."""
-    who, now = viewer(), desk().clock()
+    who, now = viewer(), app_context().clock()
     text = request.form.get("text", "").replace("\r\n", "\n")
     revision = request.form.get("mention_revision", type=column_number)
     nonce = request.form.get("nonce", "")
@@ -47,10 +47,10 @@ def send(item_id: int) -> Page:
         mention_revision=revision,
     )
     try:
-        with desk().sessions.begin() as writing:
+        with app_context().sessions.begin() as writing:
             assignments.accept(writing, who.brand, item_id, who.person_id, now)
             outcome = replies.queue_reply(
-                writing, who, written, now=now, undo_s=desk().web.undo_send_s
+                writing, who, written, now=now, undo_s=app_context().web.undo_send_s
             )
     except (Stale, Forbidden):
         notice = _("The item has changed. Read the thread again. Your text is saved.")
@@ -61,7 +61,7 @@ def send(item_id: int) -> Page:
 def _answer(item_id: int, outcome: Outcome, text: str, now: datetime) -> Page:
     match outcome:
         case Queued(reply_id, not_before):
-            with desk().readers.begin() as reading:
+            with app_context().readers.begin() as reading:
                 groups = queries.held_by(reading, viewer(), now)
             following = following_item(groups, item_id)
             at = int(not_before.timestamp())
@@ -76,7 +76,7 @@ def _answer(item_id: int, outcome: Outcome, text: str, now: datetime) -> Page:
 
 
 def _other_reply(other: AlreadyPending, now: datetime) -> str:
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         name = audit.names_of(reading, [other.person_id]).get(other.person_id, _("Someone"))
     ago = ago_words(now - other.created_at)
     return _(
@@ -106,8 +106,8 @@ Act = Callable[[Session, Viewer, int, datetime], int]
 
 def _on_reply(reply_id: int, act: Act, said: str) -> Page:
     try:
-        with desk().sessions.begin() as writing:
-            item_id = act(writing, viewer(), reply_id, desk().clock())
+        with app_context().sessions.begin() as writing:
+            item_id = act(writing, viewer(), reply_id, app_context().clock())
     except (Stale, Forbidden):
         item = request.form.get("item", type=column_number)
         flash(_("Too late: the reply has changed since."), "wrong")

@@ -13,12 +13,11 @@ from werkzeug.wrappers import Response
 
 from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.answering import drafts, queries, unsent
-from dashboard.answering import undo as queue_undo
+from dashboard.answering import drafts, queries, undo, unsent
 from dashboard.answering.queries import Answer, Assignment, Groups
 from dashboard.answering.reply_limits import length_for
 from dashboard.board import backlog_counts
-from dashboard.frame.app_context import Viewer, desk, viewer
+from dashboard.frame.app_context import Viewer, app_context, viewer
 from dashboard.frame.converters import column_number
 from dashboard.frame.i18n import gettext as _
 from dashboard.thread.conflicts import who_did_what
@@ -66,8 +65,8 @@ def show(
     item_id: int | None, *, status: int = 200, notice: str = "", text: str | None = None
 ) -> Page:
     """The queue with an item open; `text` keeps what was typed when sending was refused."""
-    who, now = viewer(), desk().clock()
-    with desk().readers.begin() as reading:
+    who, now = viewer(), app_context().clock()
+    with app_context().readers.begin() as reading:
         groups = queries.held_by(reading, who, now)
         offered = queries.offers(reading, who)
         listed = [line.id for line in groups.in_order]
@@ -78,7 +77,7 @@ def show(
             abort(404)
         sent_item = _sent_item(reading)
         states = queries.reply_states(reading, who, listed)
-        closed = queue_undo.last_closed(reading, who, now)
+        closed = undo.last_closed(reading, who, now)
         if found is not None and found.draft and "unsent" in request.args:
             notice = notice or _(
                 "Nothing was sent, because you had been signed out. Your text is below."
@@ -104,7 +103,7 @@ def show(
 
 def _rows(reading: Session, groups: Groups, offered: dict[int, datetime | None]) -> str:
     """The list alone. `was` names the rows that the page shows as on their way."""
-    who, now = viewer(), desk().clock()
+    who, now = viewer(), app_context().clock()
     was = [number for part in request.args.getlist("was") if (number := _number(part)) is not None]
     confirmed = queries.just_confirmed(reading, who, was[: queries.MOST], now)
     listed = [line.id for line in (*groups.in_order, *confirmed)]
@@ -132,9 +131,9 @@ def _sent() -> dict[str, int] | None:
         request.args.get("sent", type=column_number),
         request.args.get("at", type=column_number),
     )
-    if reply is None or at is None or at <= desk().clock().timestamp():
+    if reply is None or at is None or at <= app_context().clock().timestamp():
         return None
-    return {"reply": reply, "at": at, "left": int(at - desk().clock().timestamp())}
+    return {"reply": reply, "at": at, "left": int(at - app_context().clock().timestamp())}
 
 
 def _sent_item(session: Session) -> int | None:
@@ -161,7 +160,7 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
         mine=found.item.assignee_id == who.person_id and ItemState(found.item.state) in HELD,
         draft=drafts.draft_of(session, who, item_id) if text is None else text,
         nonce=secrets.token_hex(8),
-        written_by=unsent.note(who, item_id, desk().clock()),
+        written_by=unsent.note(who, item_id, app_context().clock()),
         length=length_for(session, who.brand, found.newest.mention_id if found.newest else ""),
         assignment=queries.assignment_of(session, who.brand, item_id),
         similar=tuple(queries.similar_answers(session, who.brand, found.item)),
@@ -171,8 +170,8 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
 @pages.post("/queue/next")
 @needs(Permission.ANSWER)
 def take_next() -> Page:
-    with desk().sessions.begin() as writing:
-        taken = queries.take_next(writing, viewer(), desk().clock())
+    with app_context().sessions.begin() as writing:
+        taken = queries.take_next(writing, viewer(), app_context().clock())
     if taken is None:
         flash(_("Nothing is waiting for your teams."))
         return redirect(url_for("queue.queue"))
@@ -184,8 +183,8 @@ def take_next() -> Page:
 def take(item_id: int) -> Page:
     expect = request.form.get("expect", type=column_number)
     try:
-        with desk().sessions.begin() as writing:
-            queries.take(writing, viewer(), item_id, expect, desk().clock())
+        with app_context().sessions.begin() as writing:
+            queries.take(writing, viewer(), item_id, expect, app_context().clock())
     except (Stale, Forbidden):
         return conflict(item_id)
     return redirect(url_for("queue.item", item_id=item_id))
@@ -195,9 +194,9 @@ def take(item_id: int) -> Page:
 @needs(Permission.ANSWER)
 def accept(item_id: int) -> Page:
     """Accept an offer. Sent by the page when it opens an offered item."""
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         accepted = assignments.accept(
-            writing, viewer().brand, item_id, viewer().person_id, desk().clock()
+            writing, viewer().brand, item_id, viewer().person_id, app_context().clock()
         )
     if wants_fragment():
         return "", 204 if accepted else 409
@@ -209,13 +208,13 @@ def accept(item_id: int) -> Page:
 def release(item_id: int) -> Page:
     who = viewer()
     try:
-        with desk().sessions.begin() as writing:
+        with app_context().sessions.begin() as writing:
             assignments.hand_back(
                 writing,
                 who.brand,
                 item_id,
                 who.person_id,
-                desk().clock(),
+                app_context().clock(),
                 expect=request.form.get("expect", type=column_number),
                 reason=request.form.get("reason", "").strip()[:200],
             )
@@ -229,11 +228,11 @@ def release(item_id: int) -> Page:
 @needs(Permission.ANSWER)
 def done(item_id: int) -> Page:
     """End an item that needs no reply; only who holds it may."""
-    who, now = viewer(), desk().clock()
+    who, now = viewer(), app_context().clock()
     expect = request.form.get("expect", type=column_number)
     if expect is None:
         abort(400)
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         following = following_item(queries.held_by(reading, who, now), item_id)
         held = pane(reading, who, item_id)
     if held is None:
@@ -241,26 +240,26 @@ def done(item_id: int) -> Page:
     if held.item.assignee_id != who.person_id:
         return conflict(item_id)
     try:
-        with desk().sessions.begin() as writing:
+        with app_context().sessions.begin() as writing:
             version = verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
     except (Stale, Forbidden):
         return conflict(item_id)
-    queue_undo.remember(who, item_id, version, now)
+    undo.remember(who, item_id, version, now)
     return redirect(_to(following))
 
 
 @pages.post("/queue/<int:item_id>/undo")
 @needs(Permission.ANSWER)
-def undo(item_id: int) -> Page:
+def undo_close(item_id: int) -> Page:
     """Take back that one has closed an item: it is one's own again, as it was."""
     expect = request.form.get("expect", type=column_number)
     if expect is None:
         abort(400)
-    queue_undo.forget(item_id)
+    undo.forget(item_id)
     try:
-        with desk().sessions.begin() as writing:
-            queue_undo.take_back(writing, viewer(), item_id, expect, desk().clock())
-    except queue_undo.TooLate:
+        with app_context().sessions.begin() as writing:
+            undo.take_back(writing, viewer(), item_id, expect, app_context().clock())
+    except undo.TooLate:
         flash(
             _("Too late: you can undo this for five minutes only. Take the item again instead."),
             "wrong",
@@ -276,8 +275,8 @@ def undo(item_id: int) -> Page:
 @needs(Permission.ANSWER)
 def draft(item_id: int) -> Page:
     """Keep what is typed. The first keystroke accepts an offer and begins the answer."""
-    who, now = viewer(), desk().clock()
-    with desk().sessions.begin() as writing:
+    who, now = viewer(), app_context().clock()
+    with app_context().sessions.begin() as writing:
         if not drafts.item_exists(writing, who.brand, item_id):
             abort(404)
         text = request.form.get("text", "")
@@ -316,6 +315,6 @@ def _to(item_id: int | None) -> str:
 
 def conflict(item_id: int) -> Page:
     """Tell who was faster."""
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         words = who_did_what(reading, item_id)
     return render_template("conflict.html", conflicts=[(item_id, words)]), 409

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.accounts import browser_sessions
 from dashboard.answering import drafts
-from dashboard.frame.app_context import Viewer, desk
+from dashboard.frame.app_context import Viewer, app_context
 from earshot.database.tables import MembershipRow, PersonRow
 from earshot.domain import Role
 
@@ -54,10 +54,10 @@ def keep() -> Kept | None:
         person_id, brand, item_id, at = _signer().loads(request.form.get(FIELD, ""))
     except BadData:
         return None
-    now = desk().clock()
+    now = app_context().clock()
     if now.timestamp() - at > browser_sessions.ABSOLUTE.total_seconds():
         return None
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         if not _answers(writing, brand, person_id):
             return None
         if not drafts.item_exists(writing, brand, item_id):

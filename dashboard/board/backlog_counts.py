@@ -22,7 +22,7 @@ def open_items(
     without: int = 0,
     slots: tuple[int | None, int | None] = (None, None),
 ) -> int:
-    """How many items of the brand stand in `states`.
+    """How many items of the brand are in `states`.
 
     `flag` asks for a bit of `flags`, `without` for the absence of one. `slots` are the first
     slot and the one after the last in which the clock started.

@@ -25,7 +25,7 @@ from dashboard.board.response_stats import (
     usual_promise,
 )
 from dashboard.frame import durations
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.deadlines import Level
 from dashboard.frame.i18n import gettext as _
 from dashboard.lists import due
@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:
-    """What stands on top and is refreshed while one looks."""
+    """The tiles at the top, refreshed while the page is open."""
 
     times: Times
     answered: str
@@ -87,9 +87,9 @@ class Numbers:
 @needs(Permission.SEE_BOARD)
 def board() -> str:
     days = _days()
-    now = desk().clock()
+    now = app_context().clock()
     brand = viewer().brand
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         numbers = _numbers(reading, brand, days, now)
         tiles = _tiles(reading, brand, numbers)
         topics = answered_by(reading, brand, numbers.period, ResponseRow.topic)
@@ -129,8 +129,8 @@ def board() -> str:
 @needs(Permission.SEE_BOARD)
 def live_tiles() -> str:
     """The tiles alone, for a page that is open."""
-    with desk().readers.begin() as reading:
-        numbers = _numbers(reading, viewer().brand, _days(), desk().clock())
+    with app_context().readers.begin() as reading:
+        numbers = _numbers(reading, viewer().brand, _days(), app_context().clock())
         tiles = _tiles(reading, viewer().brand, numbers)
     return render_template("_tiles.html", tiles=tiles, fewest=FEWEST, now=numbers.now)
 

@@ -177,8 +177,8 @@ def usual_promise(session: Session, brand: str, period: Period) -> float | None:
         .order_by(ClockRow.day.desc(), ClockRow.id.desc())
         .limit(_PROMISES)
     )
-    spans = sorted((row.due_at - row.started_at).total_seconds() for row in rows)
-    return spans[len(spans) // 2] if spans else None
+    targets_s = sorted((row.due_at - row.started_at).total_seconds() for row in rows)
+    return targets_s[len(targets_s) // 2] if targets_s else None
 
 
 def ages(slots: Mapping[int, int], now: datetime) -> dict[int, int]:

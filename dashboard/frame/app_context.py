@@ -35,7 +35,7 @@ class WebSettings(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class AppContext:
     """`sessions` write, `readers` only read; `clock` answers the time now, aware and in UTC."""
 
     sessions: Sessions
@@ -73,9 +73,9 @@ class Viewer:
         return permission in self.permissions
 
 
-def desk() -> Desk:
+def app_context() -> AppContext:
     """The desk of the running application."""
-    return cast("Desk", current_app.extensions[EXTENSION])
+    return cast("AppContext", current_app.extensions[EXTENSION])
 
 
 def signed_in() -> Viewer | None:

@@ -75,7 +75,7 @@ def is_built(vendor: Path = VENDOR) -> bool:
             for name, entry in manifest["files"].items()
         )
     except (OSError, ValueError, LookupError, TypeError):
-        return False  # absent, cut short or edited: built anew
+        return False  # absent, cut short or edited: built again
 
 
 def fetch(project: Path = PROJECT) -> Path:

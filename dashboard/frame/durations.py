@@ -12,7 +12,7 @@ from dashboard.frame.app_context import viewer
 from dashboard.frame.i18n import gettext as _
 
 
-def span(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration: `under 1 min`, `14 min`, `2 h 05 min`, `3 d 4 h`."""
     minutes = round(seconds / 60)
     if minutes < 1:
@@ -29,10 +29,10 @@ def span(seconds: float) -> str:
 def age_words(bar: AgeBar) -> str:
     """The ages of a bar."""
     if bar.to_s is None:
-        return _("over %(start)s", start=span(bar.from_s))
+        return _("over %(start)s", start=duration(bar.from_s))
     if bar.from_s == 0:
-        return _("under %(end)s", end=span(bar.to_s))
-    return _("%(start)s to %(end)s", start=span(bar.from_s), end=span(bar.to_s))
+        return _("under %(end)s", end=duration(bar.to_s))
+    return _("%(start)s to %(end)s", start=duration(bar.from_s), end=duration(bar.to_s))
 
 
 def exact_share(value: float) -> str:

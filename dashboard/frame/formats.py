@@ -11,7 +11,7 @@ from flask import Flask, request
 from markupsafe import Markup
 
 from dashboard.frame import deadlines, home
-from dashboard.frame.app_context import desk, signed_in
+from dashboard.frame.app_context import app_context, signed_in
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
 from dashboard.thread.audit import plain
@@ -101,13 +101,13 @@ def reply_used(text: str, length: ReplyLength) -> str:
 def shell() -> dict[str, object]:
     """What the frame around every page needs."""
     who = signed_in()
-    ways = [way for way in home.WAYS if who and who.can(way.permission)]
+    navigation = [entry for entry in home.NAVIGATION if who and who.can(entry.permission)]
     return {
         "viewer": who,
-        "ways": ways,
-        "here": next((w.path for w in ways if _is_below(request.path, w.path)), ""),
+        "navigation": navigation,
+        "here": next((e.path for e in navigation if _is_below(request.path, e.path)), ""),
         "script_words": script_words(),
-        "server_now": int(desk().clock().timestamp()),
+        "server_now": int(app_context().clock().timestamp()),
     }
 
 
@@ -170,7 +170,7 @@ def when(value: datetime | None) -> Markup:
     """A `<time>`: how long ago within a day, the date after; the whole on hover."""
     if value is None:
         return Markup("")
-    age = desk().clock() - value
+    age = app_context().clock() - value
     words = ago_words(age) if timedelta(0) <= age < RELATIVE else moment(value)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         value.isoformat(timespec="seconds"), moment(value), words
@@ -210,7 +210,7 @@ def share(value: float) -> str:
 
 def sla(due_at: datetime | None, target_s: int) -> Markup:
     """The badge of a deadline; the page's clock keeps it true. Nothing without a deadline."""
-    found = deadlines.badge(due_at, target_s, desk().clock())
+    found = deadlines.badge(due_at, target_s, app_context().clock())
     if found is None:
         return Markup("")
     at = _due_words(found.due)
@@ -229,6 +229,6 @@ def sla(due_at: datetime | None, target_s: int) -> Markup:
 def _due_words(due: int) -> str:
     """A deadline, in seconds since 1970, as weekday or date with the time, in the reader's zone."""
     who = signed_in()
-    pattern = deadlines.time_pattern(due - desk().clock().timestamp())
+    pattern = deadlines.time_pattern(due - app_context().clock().timestamp())
     at = datetime.fromtimestamp(due, UTC)
     return format_datetime(at, pattern, tzinfo=who.timezone if who else None, locale=_place()[0])

@@ -24,7 +24,7 @@ HOME = (
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class NavItem:
     """An entry of the navigation: where to, in which word, by which key after `g`."""
 
     path: str
@@ -33,13 +33,13 @@ class Way:
     key: str = ""
 
 
-WAYS = (
-    Way("/triage", lazy("Triage"), Permission.TRIAGE, "t"),
-    Way("/queue", lazy("My queue"), Permission.ANSWER, "q"),
-    Way("/board", lazy("Board"), Permission.SEE_BOARD, "b"),
-    Way("/items", lazy("Items"), Permission.READ_ITEMS, "i"),
-    Way("/admin/health", lazy("Sources"), Permission.SEE_HEALTH),
-    Way("/admin/dead", lazy("Dead letters"), Permission.SEE_DEAD),
+NAVIGATION = (
+    NavItem("/triage", lazy("Triage"), Permission.TRIAGE, "t"),
+    NavItem("/queue", lazy("My queue"), Permission.ANSWER, "q"),
+    NavItem("/board", lazy("Board"), Permission.SEE_BOARD, "b"),
+    NavItem("/items", lazy("Items"), Permission.READ_ITEMS, "i"),
+    NavItem("/admin/health", lazy("Sources"), Permission.SEE_HEALTH),
+    NavItem("/admin/dead", lazy("Dead letters"), Permission.SEE_DEAD),
 )
 
 

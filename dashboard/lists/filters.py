@@ -20,7 +20,7 @@ IS = ("unsure", "high-reach", "vip", "history", "reopened", "unassigned", "mine"
 
 _TOKEN = re.compile(r'(-?)(?:([^\W\d][\w-]*):(?!//))?(?:"([^"]*)"?|(\S+)|(?<=:))')
 """A sign, a field, and a value in quotes or without. Between a field's name and its colon
-nothing but letters, digits and hyphens may stand, so `10:30` and `https://…` are words."""
+only letters, digits and hyphens may be, so `10:30` and `https://…` are words."""
 
 _SHOWN = 40
 

@@ -1,4 +1,4 @@
-"""The explorer: what stands behind every number, as a list and as CSV."""
+"""The explorer: what is behind every number, as a list and as CSV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
 from dashboard.board import backlog_counts
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.converters import column_number
 from dashboard.frame.deadlines import Level
 from dashboard.lists import closed_clocks, due, item_pages, spreadsheet
@@ -66,7 +66,7 @@ def _conditions(asked: Question) -> Conditions:
     found.flag, found.without = asked.flag_bit, asked.without_bit
     found.slots = (asked.slot_from, asked.slot_to)
     if asked.due:
-        found.due = (Level(asked.due), desk().clock())
+        found.due = (Level(asked.due), app_context().clock())
     return found
 
 
@@ -84,7 +84,7 @@ def _count(session: Session, asked: Question) -> int | None:
     if asked.of_clocks:
         return closed_clocks.count(session, viewer().brand, asked)
     if asked.due:
-        return due.count(session, viewer().brand, Level(asked.due), desk().clock()).n
+        return due.count(session, viewer().brand, Level(asked.due), app_context().clock()).n
     return backlog_counts.open_items(
         session,
         viewer().brand,
@@ -101,7 +101,7 @@ def _count(session: Session, asked: Question) -> int | None:
 @needs(Permission.READ_ITEMS)
 def explore() -> str:
     asked, brand = _question(), viewer().brand
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         if asked.of_clocks:
             after = request.args.get("after", type=column_number)
             clocks = closed_clocks.page(
@@ -164,7 +164,7 @@ def _all(asked: Question) -> Iterator[ItemLine]:
     clock: int | None = None
     key: Key | None = None
     while True:
-        with desk().readers.begin() as reading:
+        with app_context().readers.begin() as reading:
             if asked.of_clocks:
                 clocks = closed_clocks.page(
                     reading,

@@ -1,4 +1,4 @@
-"""Where a reader of the event table stands. Pure.
+"""How far a reader of the event table has come. Pure.
 
 On PostgreSQL a number is given when a row is written and seen when its transaction commits,
 so a smaller number may appear after a greater one. A position is therefore the greatest
@@ -22,7 +22,7 @@ _WRITTEN = re.compile(r"([0-9]{1,18})(?:~([0-9]{1,18}-[0-9]{1,18}(?:,[0-9]{1,18}
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class EventCursor:
     """All numbers up to `high` are seen, but for `holes`: ranges, ascending and apart."""
 
     high: int
@@ -32,20 +32,20 @@ class Position:
         """Whether the number is seen."""
         return seq <= self.high and not any(low <= seq <= last for low, last in self.holes)
 
-    def after(self, seqs: Iterable[int]) -> Position:
+    def after(self, seqs: Iterable[int]) -> EventCursor:
         """The position once `seqs` are seen too."""
         new = sorted(set(seqs))
         high = max([self.high, *new[-1:]])
-        spans = [*self.holes, (self.high + 1, high)] if high > self.high else list(self.holes)
-        return Position(high, tuple(_without(spans, new)))
+        ranges = [*self.holes, (self.high + 1, high)] if high > self.high else list(self.holes)
+        return EventCursor(high, tuple(_without(ranges, new)))
 
-    def giving_up(self, seq: int) -> Position:
+    def giving_up(self, seq: int) -> EventCursor:
         """The position when numbers up to `seq` that are still missing count as never given.
 
         A transaction that was rolled back leaves such numbers for good.
         """
         kept = ((max(low, seq + 1), last) for low, last in self.holes if last > seq)
-        return Position(self.high, tuple(kept))
+        return EventCursor(self.high, tuple(kept))
 
     def __str__(self) -> str:
         """As the browser keeps it. With too many holes it steps back below them.
@@ -61,7 +61,7 @@ class Position:
         return f"{high}~{written}" if written else str(high)
 
 
-def parse(written: str) -> Position | None:
+def parse(written: str) -> EventCursor | None:
     """The position that was written so; None for anything else (it comes from a browser)."""
     found = _WRITTEN.fullmatch(written)
     if found is None:
@@ -74,13 +74,13 @@ def parse(written: str) -> Position | None:
             return None
         below = last
         holes.append((low, last))
-    return Position(high, tuple(holes)) if len(holes) <= WRITTEN_HOLES else None
+    return EventCursor(high, tuple(holes)) if len(holes) <= WRITTEN_HOLES else None
 
 
-def _without(spans: Sequence[Range], seen: Sequence[int]) -> Iterable[Range]:
-    """The ascending `spans` with the ascending numbers `seen` cut out, in one pass."""
+def _without(ranges: Sequence[Range], seen: Sequence[int]) -> Iterable[Range]:
+    """The ascending `ranges` with the ascending numbers `seen` cut out, in one pass."""
     index = 0
-    for low, last in spans:
+    for low, last in ranges:
         start = low
         while index < len(seen) and seen[index] < start:
             index += 1

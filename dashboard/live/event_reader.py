@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from dashboard.live.event_cursor import Position, Range
-from dashboard.live.notifications import Happening
+from dashboard.live.event_cursor import EventCursor, Range
+from dashboard.live.notifications import Notification
 from earshot.database.tables import EventRow
 
 WINDOW = 1_000
 """How many numbers back a new reader looks for events that are not committed yet."""
 
-PATIENCE_S = 10.0
+HOLE_TIMEOUT_S = 10.0
 """How long a missing number is waited for: longer than any transaction of ours."""
 
 READ_LIMIT = 5_000
@@ -35,27 +35,27 @@ _COLUMNS = (
 )
 
 
-def newest(session: Session) -> Position:
+def newest(session: Session) -> EventCursor:
     """The position at the end of the table, with what may still commit before it."""
     high = session.scalar(select(func.max(EventRow.seq))) or 0
     seen = session.scalars(select(EventRow.seq).where(EventRow.seq > high - WINDOW))
-    return Position(max(0, high - WINDOW)).after(chain([high], seen))
+    return EventCursor(max(0, high - WINDOW)).after(chain([high], seen))
 
 
 def unseen(
-    session: Session, position: Position, *, brand: str = "", limit: int = READ_LIMIT
-) -> list[Happening]:
+    session: Session, position: EventCursor, *, brand: str = "", limit: int = READ_LIMIT
+) -> list[Notification]:
     """About `limit` events at most that the position does not have, late ones first.
 
     `brand` empty means those of every brand.
     """
     # Holes first: what commits between two statements is then found by the next call.
-    found: list[Happening] = []
+    found: list[Notification] = []
     for place in [*_within(position.holes), EventRow.seq > position.high]:
         query = select(*_COLUMNS).where(place).order_by(EventRow.seq).limit(limit)
         if brand:
             query = query.where(EventRow.brand == brand)
-        found += [_happening(row) for row in session.execute(query)]
+        found += [_notification(row) for row in session.execute(query)]
         if len(found) >= limit:
             break
     return found
@@ -69,8 +69,8 @@ def _within(holes: Sequence[Range]) -> list[ColumnElement[bool]]:
     ]
 
 
-def _happening(row: Any) -> Happening:
-    return Happening(
+def _notification(row: Any) -> Notification:
+    return Notification(
         seq=row.seq,
         brand=row.brand,
         kind=row.kind,
@@ -87,22 +87,22 @@ def _text(value: Any, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-class Tail:
+class EventReader:
     """A reader that moves on with each `read`. `now_s` is of a clock that never goes back."""
 
-    def __init__(self, position: Position, now_s: float) -> None:
+    def __init__(self, position: EventCursor, now_s: float) -> None:
         self.position = position
         self._marked = position.high
         self._marks = deque([(now_s, position.high)])
 
-    def read(self, session: Session, now_s: float) -> list[Happening]:
+    def read(self, session: Session, now_s: float) -> list[Notification]:
         """The events that became visible since the last call."""
         found = unseen(session, self.position)
-        position = self.position.after(happening.seq for happening in found)
+        position = self.position.after(notification.seq for notification in found)
         if position.high > self._marked:
             self._marked = position.high
             self._marks.append((now_s, position.high))
-        while self._marks and now_s - self._marks[0][0] > PATIENCE_S:
+        while self._marks and now_s - self._marks[0][0] > HOLE_TIMEOUT_S:
             position = position.giving_up(self._marks.popleft()[1])
         self.position = position
         return found

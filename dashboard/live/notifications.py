@@ -1,7 +1,7 @@
 """What open pages are told of the event table: ids and counts, never content. Pure.
 
 A page that hears of an item asks for it, and permissions are checked then. Everything
-that happened in one beat is one message, so that it arrives whole or not at all.
+that happened in one poll is one message, so that it arrives whole or not at all.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from earshot.domain import ItemState
 from earshot.items.events import EventKind
 
 NEW_KINDS = frozenset({EventKind.MENTION_NEW, EventKind.ITEM_NEW, EventKind.ITEM_REOPENED})
-"""Events that put an item into triage, if that is where it stands after them."""
+"""Events that put an item into triage, if that is where it is after them."""
 
 SOURCE_KINDS = frozenset({EventKind.SOURCE_HEALTH, EventKind.SOURCE_GAP})
 
 NEW_IDS = 50
 CHANGED_IDS = 200
-"""How many ids a message names; beyond, a page reads its list anew."""
+"""How many ids a message names; beyond, a page reads its list again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Notification:
     """One event as far as pages are told.
 
     `state` is that of the item if the event set it, `client` the browser tab that acted.
@@ -40,7 +40,7 @@ class Happening:
     client: str = ""
 
 
-def told(happenings: Iterable[Happening]) -> dict[str, Any]:
+def as_message(notifications: Iterable[Notification]) -> dict[str, Any]:
     """The message to the pages of one brand; empty when nothing concerns them.
 
     `mention.new` {n, ids}: items that arrived in triage, the newest ids. `item.changed`
@@ -51,21 +51,25 @@ def told(happenings: Iterable[Happening]) -> dict[str, Any]:
     new: dict[int, None] = {}
     changed: dict[int, dict[str, str]] = {}
     sources: dict[str, None] = {}
-    for happening in happenings:
-        item = happening.item_id
-        if happening.kind in SOURCE_KINDS:
-            sources[happening.subject] = None
+    for notification in notifications:
+        item = notification.item_id
+        if notification.kind in SOURCE_KINDS:
+            sources[notification.subject] = None
         elif item is None:
             continue
-        elif happening.kind in NEW_KINDS and happening.state == ItemState.NEW:
+        elif notification.kind in NEW_KINDS and notification.state == ItemState.NEW:
             new[item] = None
         else:
             changed.pop(item, None)
-            changed[item] = {"id": str(item), "by": happening.actor, "client": happening.client}
+            changed[item] = {
+                "id": str(item),
+                "by": notification.actor,
+                "client": notification.client,
+            }
     message: dict[str, Any] = {}
     if new:
         message["mention.new"] = {"n": len(new), "ids": [str(item) for item in new][-NEW_IDS:]}
-    # A page that fetches a new item gets it as it stands now.
+    # A page that fetches a new item gets it as it is now.
     rest = [change for item, change in changed.items() if item not in new]
     if rest:
         message["item.changed"] = {"n": len(rest), "items": rest[-CHANGED_IDS:]}

@@ -1,7 +1,7 @@
 """Live pages: a stream of ids and counts, and a poll that says the same.
 
 Server-sent events because a parked thread is cheap and a browser reconnects by itself; the
-id of a message is the reader's position in the event table, so that nothing is lost or told
+id of a message is the reader's position in the event table, so that nothing is lost or sent
 twice however often the line breaks, and whichever process answers next.
 """
 
@@ -19,13 +19,13 @@ from sqlalchemy.orm import Session
 from dashboard.accounts import browser_sessions
 from dashboard.accounts.auth import cookie_name
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.frame.app_context import desk, viewer
-from dashboard.live.broadcast import Full, Hub, Subscription, shutdown
-from dashboard.live.event_cursor import Position, parse
+from dashboard.frame.app_context import app_context, viewer
+from dashboard.live.broadcast import Broadcast, Full, Subscription, shutdown
+from dashboard.live.event_cursor import EventCursor, parse
 from earshot.database.tables import BacklogRow
 from earshot.domain import ItemFlag, ItemState
 
-__all__ = ["hub", "pages", "shutdown"]
+__all__ = ["broadcast", "pages", "shutdown"]
 
 pages = Blueprint("live", __name__)
 
@@ -43,13 +43,13 @@ RETRY_AFTER_S = 15
 _BEHIND = 10_000
 
 
-def hub() -> Hub:
-    """The hub of the running application."""
+def broadcast() -> Broadcast:
+    """The broadcast of the running application."""
     found = current_app.extensions.get("earshot.live")
     if found is None:
-        made = Hub(desk().readers, counts)
+        made = Broadcast(app_context().readers, counts)
         found = current_app.extensions.setdefault("earshot.live", made)
-    return cast("Hub", found)
+    return cast("Broadcast", found)
 
 
 @pages.before_app_request
@@ -58,7 +58,7 @@ def note_position() -> None:
 
     It is empty until a stream has been opened in this process.
     """
-    position = hub().position
+    position = broadcast().position
     g.live_position = str(position) if position else ""
 
 
@@ -67,12 +67,12 @@ class Stream(Iterator[bytes]):
 
     def __init__(
         self,
-        hub: Hub,
+        broadcast: Broadcast,
         subscription: Subscription,
         still: Callable[[], bool],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._hub = hub
+        self._broadcast = broadcast
         self._subscription = subscription
         self._still = still
         self._now_s = now_s
@@ -89,7 +89,7 @@ class Stream(Iterator[bytes]):
         message = self._subscription.next(HEARTBEAT_S)
         if message is None or not self._may_go_on():
             raise StopIteration
-        return message or b": beat\n\n"
+        return message or b": keep-alive\n\n"
 
     def _may_go_on(self) -> bool:
         """Whether the reader may still be told; asked once a heartbeat, however much happens."""
@@ -100,19 +100,19 @@ class Stream(Iterator[bytes]):
 
     def close(self) -> None:
         """Give the place free. Called by the server however the stream ends."""
-        self._hub.leave(self._subscription)
+        self._broadcast.leave(self._subscription)
 
 
 @pages.get("/stream")
 @needs(Permission.USE_DESK)
 def stream() -> Response:
-    limit = desk().web.threads - SPARE_THREADS
+    limit = app_context().web.threads - SPARE_THREADS
     try:
-        subscription = hub().subscribe(viewer().brand, _since(), limit)
+        subscription = broadcast().subscribe(viewer().brand, _since(), limit)
     except Full:
         return Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
     return Response(
-        Stream(hub(), subscription, _still_there(viewer().brand)),
+        Stream(broadcast(), subscription, _still_there(viewer().brand)),
         mimetype="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -120,7 +120,7 @@ def stream() -> Response:
 
 def _still_there(brand: str) -> Callable[[], bool]:
     """Whether the browser is still signed in, and its person still of `brand`."""
-    here, token = desk(), request.cookies[cookie_name()]
+    here, token = app_context(), request.cookies[cookie_name()]
 
     def ask() -> bool:
         with here.readers.begin() as reading:
@@ -135,9 +135,9 @@ def _still_there(brand: str) -> Callable[[], bool]:
 def poll() -> Response:
     """The same as one message: 304 while nothing has changed."""
     since = _since()
-    here = hub()
-    here.beat()
-    now = here.position or Position(0)
+    here = broadcast()
+    here.poll_once()
+    now = here.position or EventCursor(0)
     message = here.since(viewer().brand, since, now)
     quiet = message.keys() == {"counts"}
     # An unmoved `last` keeps the answer the same to the letter, so that its digest is too.
@@ -150,8 +150,8 @@ def poll() -> Response:
     return response
 
 
-def _since() -> Position | None:
-    """Where the browser stands: of the header, which it sets when it reconnects, or the URL."""
+def _since() -> EventCursor | None:
+    """How far the browser has come: the header, which it sets when it reconnects, or the URL."""
     return parse(request.headers.get("Last-Event-ID") or request.args.get("last", ""))
 
 

@@ -53,7 +53,7 @@ function layField(old, made) {
     const untouched = old.value === first?.value;
     const value = untouched ? made.value : old.value;
     if (untouched) old.replaceChildren(...made.childNodes);
-    old.value = value; // a browser chooses anew among options that it is given
+    old.value = value; // a browser chooses again among options that it is given
   } else if (old.readOnly || !old.value) old.value = made.value;
 }
 

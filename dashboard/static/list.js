@@ -162,7 +162,7 @@ function comeBack(targets) {
   settle();
 }
 
-// Somebody else changed this first with this item: say who, and show the row as it stands, if it does.
+// Somebody else changed this item first: say who, and show its row as it is now, if it has one.
 async function overtaken(id, words) {
   toast(words, { failed: true });
   const row = byId(id);

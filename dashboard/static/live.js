@@ -7,7 +7,7 @@
 //   earshot:counts   {view: n}     open items by view
 //   earshot:tick     {}            numbers may have changed
 //   earshot:health   {sources}     sources whose health changed
-//   earshot:stale    {}            more happened than could be told: read the lists anew
+//   earshot:stale    {}            more happened than could be sent: read the lists again
 //
 // A request that changes something sends `document.body.dataset.client` as X-Client; the
 // change comes back with it, and `mine` is then true.
@@ -16,7 +16,7 @@ const page = document.body.dataset;
 const words = JSON.parse(page.words || "{}");
 const scope = `earshot:${page.person}:${page.brand}`;
 
-const BEAT_MS = 10_000;
+const HEARTBEAT_MS = 10_000;
 const SILENCE_MS = 35_000;
 const POLL_MS = 10_000;
 const POLL_HIDDEN_MS = 60_000;
@@ -95,7 +95,7 @@ class Leader {
     this.failures = 0;
     this.state = "connecting";
     this.timers = new Set();
-    this.beat = setInterval(() => this.tell(this.state), BEAT_MS);
+    this.heartbeat = setInterval(() => this.tell(this.state), HEARTBEAT_MS);
     if (streaming) this.open();
     else this.poll();
   }
@@ -179,7 +179,7 @@ class Leader {
 
   close() {
     this.source?.close();
-    clearInterval(this.beat);
+    clearInterval(this.heartbeat);
     clearTimeout(this.polling);
     this.polling = null;
     this.timers.forEach(clearTimeout);
@@ -193,14 +193,14 @@ function lead() {
   return new Promise(() => {}); // held until the tab goes, or another takes the lock
 }
 
-async function stand(options = {}) {
+async function queueForLead(options = {}) {
   try {
     await navigator.locks.request(scope, options, lead);
   } catch {
     leading?.close(); // another tab took over, since nothing was heard from this one
     leading = null;
     heardAt = Date.now();
-    stand();
+    queueForLead();
   }
 }
 
@@ -212,12 +212,12 @@ function begin() {
     return;
   }
   pass("hello", { from: page.client, last });
-  stand();
+  queueForLead();
   setInterval(() => {
     if (leading || Date.now() - heardAt < SILENCE_MS) return;
     heardAt = Date.now();
-    stand({ steal: true });
-  }, BEAT_MS / 2);
+    queueForLead({ steal: true });
+  }, HEARTBEAT_MS / 2);
   addEventListener("pagehide", () => leading?.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }

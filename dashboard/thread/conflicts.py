@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.formats import ago_words
 from dashboard.frame.i18n import gettext as _
 from dashboard.thread import audit
@@ -15,5 +15,5 @@ def who_did_what(session: Session, item_id: int) -> str:
     entry = audit.last_entry(session, viewer().brand, item_id)
     if entry is None:
         return _("This item no longer exists.")
-    ago = ago_words(desk().clock() - entry.at)
+    ago = ago_words(app_context().clock() - entry.at)
     return _("%(who)s %(what)s, %(ago)s.", who=entry.who, what=entry.what, ago=ago)

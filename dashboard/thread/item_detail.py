@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from dashboard.frame.app_context import Viewer, desk
+from dashboard.frame.app_context import Viewer, app_context
 from dashboard.lists.item_pages import ItemLine
 from dashboard.thread import audit, conversation
 from dashboard.thread.conversation import Earlier, OurReply, Post
@@ -31,7 +31,7 @@ def pane(session: Session, who: Viewer, item_id: int) -> Pane | None:
         return None
     posts = conversation.conversation(session, who.brand, item_id)
     names = audit.names_of(session, [item.assignee_id] if item.assignee_id else [])
-    brand = desk().brands.get(who.brand)
+    brand = app_context().brands.get(who.brand)
     known = tuple(brand.topics) if brand else ()
     return Pane(
         item=item,

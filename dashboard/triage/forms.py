@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.converters import column_number
 from dashboard.frame.i18n import ngettext
 from dashboard.thread.conflicts import who_did_what
@@ -28,7 +28,7 @@ Answer = Response | tuple[str, int] | tuple[dict[str, object], int]
 @needs(Permission.TRIAGE)
 def act() -> Answer:
     """Carry out one verdict on some items, each on its own: a conflict stops only its item."""
-    place, now = place_of_request(), desk().clock()
+    place, now = place_of_request(), app_context().clock()
     asked = _items()
     try:
         verdict = _verdict()
@@ -36,7 +36,7 @@ def act() -> Answer:
         return _refused(str(error), 422)
     client = request.headers.get("X-Client", "")[:40]
     done, conflicts = [], []
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         for item_id, version in asked:
             try:
                 with writing.begin_nested():
@@ -55,10 +55,10 @@ def act() -> Answer:
 @needs(Permission.TRIAGE)
 def undo() -> Answer:
     """Take back one's own last verdicts."""
-    place, now = place_of_request(), desk().clock()
+    place, now = place_of_request(), app_context().clock()
     client = request.headers.get("X-Client", "")[:40]
     done, conflicts = [], []
-    with desk().sessions.begin() as writing:
+    with app_context().sessions.begin() as writing:
         for item_id, version in _items():
             try:
                 with writing.begin_nested():
@@ -94,7 +94,7 @@ def _verdict() -> Verdict:
             return NotUs()
         case "snooze":
             choice, on = request.form.get("until", ""), request.form.get("on", "")
-            return Snooze(until(choice, on, desk().clock(), viewer().timezone))
+            return Snooze(until(choice, on, app_context().clock(), viewer().timezone))
         case "assign":
             return _answerer()
         case _:
@@ -104,7 +104,7 @@ def _verdict() -> Verdict:
 def _answerer() -> ToTeam | ToPerson:
     kind, _sep, name = request.form.get("target", "").partition(":")
     if kind == "team" and name:
-        with desk().readers.begin() as reading:
+        with app_context().readers.begin() as reading:
             known = {team.name for team in assignees.teams(reading, viewer().brand)}
         if name in known:
             return ToTeam(name)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.frame.app_context import desk, viewer
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.converters import column_number
 from dashboard.frame.i18n import gettext as _
 from dashboard.lists import item_pages
@@ -41,7 +41,7 @@ def triage() -> Answer:
     place = place_of_request()
     view, conditions, problems = _conditions(place)
     brand, after = viewer().brand, Key.parse(request.args.get("after", ""))
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         found = item_pages.page(reading, brand, (view.state,), conditions, after=after)
         if wants_fragment():
             return render_template("_triage_rows.html", page=found, place=place)
@@ -69,7 +69,7 @@ def _next_of(lines: tuple[item_pages.ItemLine, ...], chosen: int | None) -> int 
 
 
 def _troubled(session: Session, brand: str) -> list[SourceHealthRow]:
-    """Sources that don't deliver: they stand in the side bar, not in a message that goes."""
+    """Sources that don't deliver: they are in the side bar, not in a message that goes."""
     rows = session.scalars(
         select(SourceHealthRow)
         .where(SourceHealthRow.brand == brand, SourceHealthRow.state != "ok")
@@ -81,14 +81,14 @@ def _troubled(session: Session, brand: str) -> list[SourceHealthRow]:
 @pages.get("/triage/rows")
 @needs(Permission.TRIAGE)
 def rows() -> Answer:
-    """The named items as rows, as far as they stand in this view."""
+    """The named items as rows, as far as they are in this view."""
     place = place_of_request()
     view, conditions, _problems = _conditions(place)
     try:
         ids = [column_number(part) for part in request.args.get("ids", "").split(",")[:_IDS]]
     except ValueError:
         abort(400)
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         lines = reading.execute(
             select(*item_pages.columns())
             .where(
@@ -110,7 +110,7 @@ def detail(item_id: int) -> Answer:
     place = place_of_request()
     if not wants_fragment():
         return redirect(f"/triage?{place.query(item=item_id)}")
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         found = pane(reading, viewer(), item_id)
         if found is None:
             abort(404)
@@ -121,12 +121,12 @@ def detail(item_id: int) -> Answer:
 @needs(Permission.TRIAGE)
 def choose_answerer() -> Answer:
     brand = viewer().brand
-    with desk().readers.begin() as reading:
+    with app_context().readers.begin() as reading:
         return _choice(
             "_assign.html",
             _("Assign"),
             teams=assignees.teams(reading, brand),
-            responders=assignees.responders(reading, brand, desk().clock()),
+            responders=assignees.responders(reading, brand, app_context().clock()),
             suggested=request.args.get("suggested", ""),
         )
 
@@ -134,7 +134,7 @@ def choose_answerer() -> Answer:
 @pages.get("/triage/snooze")
 @needs(Permission.TRIAGE)
 def choose_time() -> Answer:
-    now, zone = desk().clock(), viewer().timezone
+    now, zone = app_context().clock(), viewer().timezone
     times = {str(choice): until(choice, "", now, zone) for choice in Until if choice != Until.DATE}
     return _choice("_snooze.html", _("Snooze until"), times=times)
 

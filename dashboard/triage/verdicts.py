@@ -180,7 +180,7 @@ def last_event(session: Session, brand: str, item_id: int) -> EventRow | None:
 def stood(session: Session, event: EventRow) -> dict[str, Any]:
     """State, assignee and all other columns that the event changed, as they were before it.
 
-    What an event changed is all that it tells: what it left as it was still stands.
+    An event says only what it changed: what it left alone is as it was.
     """
     now = session.execute(
         select(ItemRow.state, ItemRow.assignee_id).where(ItemRow.id == event.item_id)

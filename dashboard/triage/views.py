@@ -34,7 +34,7 @@ VIEWS = {
 
 
 def counts(session: Session, brand: str) -> dict[str, int]:
-    """How many items stand in each view."""
+    """How many items are in each view."""
     return {
         name: backlog_counts.open_items(
             session, brand, (view.state,), sentiment=view.sentiment, flag=view.flag

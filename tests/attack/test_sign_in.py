@@ -264,7 +264,7 @@ def test_a_found_browser_does_not_give_away_the_password(world: World, bob: dict
 def test_hashing_takes_no_more_memory_than_was_meant(
     world: World, bob: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(passwords, "TURN_TIMEOUT_S", 0.0)
     for _ in range(passwords.AT_ONCE):
         assert passwords._turns.acquire(timeout=0)
     try:

@@ -33,7 +33,8 @@ REACH: Mapping[tuple[Role, ...], str] = {
         triage_acts.act triage_acts.undo health.health""",
     (RESPONDER,): """
         queue.queue queue.item queue.take_next queue.take queue.accept queue.release queue.done
-        queue.undo queue.draft replies.send replies.withdraw replies.edit replies.retry me.duty""",
+        queue.undo_close queue.draft replies.send replies.withdraw replies.edit replies.retry
+        me.duty""",
     (MANAGER, ADMIN): "board.board board.live_tiles dead.letters dead.letter items.export",
     (ADMIN,): "dead.retry dead.drop",
 }

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from dashboard.accounts.login_backoff import (
+    BACKOFFS,
     FORGET,
     ONE_AT_ONE,
-    PATIENCE,
     Failures,
     Kind,
     Place,
@@ -86,7 +86,7 @@ class Reckoning:
 
     def attempt(self, address: str, account: str, now: datetime) -> timedelta:
         here = places(address, account)
-        left = max(wait(self.failures.get(p), PATIENCE[p.kind], now) for p in here)
+        left = max(wait(self.failures.get(p), BACKOFFS[p.kind], now) for p in here)
         for place in here if not left else ():
             before = self.failures.get(place)
             again = before is not None and now - before.last <= FORGET

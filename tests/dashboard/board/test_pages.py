@@ -31,8 +31,8 @@ from dashboard.board.response_stats import (
     first_slot,
     open_by_age,
 )
-from dashboard.frame import durations as spans
 from dashboard.frame.deadlines import Level, badge
+from dashboard.frame.durations import duration
 from dashboard.lists import due
 from earshot.database import db
 from earshot.database.tables import SLOT_S, Table
@@ -459,4 +459,4 @@ def test_bars_are_as_long_as_their_counts_and_any_can_be_seen(counts: list[int])
 )
 def test_spans_in_words(world: World, seconds: float, text: str) -> None:
     with world.app.test_request_context():
-        assert spans.span(seconds) == text
+        assert duration(seconds) == text

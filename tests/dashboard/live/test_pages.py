@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, text
 from sqlalchemy.orm import Session
 
-from dashboard.live import broadcast as hubs
-from dashboard.live.broadcast import Full, Hub, Subscription
-from dashboard.live.event_cursor import Position, parse
-from dashboard.live.event_reader import PATIENCE_S, Tail, newest, unseen
-from dashboard.live.notifications import CHANGED_IDS, NEW_IDS, Happening, told
+from dashboard.live import broadcast as broadcast_module
+from dashboard.live.broadcast import Broadcast, Full, Subscription
+from dashboard.live.event_cursor import EventCursor, parse
+from dashboard.live.event_reader import HOLE_TIMEOUT_S, EventReader, newest, unseen
+from dashboard.live.notifications import CHANGED_IDS, NEW_IDS, Notification, as_message
 from dashboard.live.pages import Stream, counts
 from earshot.database import db
 from earshot.database.tables import BacklogRow, EventRow, Table
@@ -55,8 +55,8 @@ def sessions(database_url: str) -> Iterator[db.Sessions]:
 
 
 @pytest.fixture
-def hub(sessions: db.Sessions) -> Iterator[Hub]:
-    made = Hub(db.open_readers(sessions.kw["bind"]), counts)
+def broadcast(sessions: db.Sessions) -> Iterator[Broadcast]:
+    made = Broadcast(db.open_readers(sessions.kw["bind"]), counts)
     yield made
     made.shutdown()
     made.join()
@@ -73,11 +73,11 @@ def messages(raw: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 
 def heard(subscription: Subscription, seconds: float = 3.0) -> list[tuple[str, dict[str, Any]]]:
-    """What a stream is told until it has been silent for a beat and a half."""
+    """What a stream is told until it has been silent for one poll and a half."""
     found = messages(subscription.first)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        raw = subscription.next(hubs.BEAT_S * 1.5)
+        raw = subscription.next(broadcast_module.POLL_EVERY_S * 1.5)
         if not raw:
             break
         found += messages(raw)
@@ -95,21 +95,25 @@ def changed(found: list[tuple[str, dict[str, Any]]]) -> list[int]:
 # ------------------------------------------------------------------ the message
 
 
-def happening(seq: int, kind: str = "item.queued", item: int | None = 1, **more: Any) -> Happening:
-    return Happening(
+def notification(
+    seq: int, kind: str = "item.queued", item: int | None = 1, **more: Any
+) -> Notification:
+    return Notification(
         seq=seq, brand="acme", kind=kind, item_id=item, subject="s", actor="person:1", **more
     )
 
 
 def test_a_burst_of_new_items_is_one_message_with_a_count_and_the_newest_ids() -> None:
-    message = told(happening(n, "mention.new", n, state="new") for n in range(1, 3_001))
+    message = as_message(notification(n, "mention.new", n, state="new") for n in range(1, 3_001))
     assert message["mention.new"]["n"] == 3_000
     assert message["mention.new"]["ids"] == [str(n) for n in range(3_001 - NEW_IDS, 3_001)]
     assert message.keys() == {"mention.new"}
 
 
 def test_an_item_that_changed_twice_is_told_once_with_the_last_actor() -> None:
-    message = told([happening(1, client="tab-1"), happening(2, item=2), happening(3, client="b")])
+    message = as_message(
+        [notification(1, client="tab-1"), notification(2, item=2), notification(3, client="b")]
+    )
     assert message["item.changed"] == {
         "n": 2,
         "items": [
@@ -120,46 +124,52 @@ def test_an_item_that_changed_twice_is_told_once_with_the_last_actor() -> None:
 
 
 def test_an_item_that_arrived_and_was_routed_in_one_beat_is_only_new() -> None:
-    message = told([happening(1, "mention.new", state="new"), happening(2, "item.queued")])
+    message = as_message(
+        [notification(1, "mention.new", state="new"), notification(2, "item.queued")]
+    )
     assert message == {"mention.new": {"n": 1, "ids": ["1"]}}
 
 
 def test_a_mention_that_went_past_triage_is_a_change_and_not_new() -> None:
-    message = told([happening(1, "mention.new", state="queued"), happening(2, "mention.new", 2)])
+    message = as_message(
+        [notification(1, "mention.new", state="queued"), notification(2, "mention.new", 2)]
+    )
     assert message.keys() == {"item.changed"}
     assert message["item.changed"]["n"] == 2
 
 
 def test_ids_are_text_because_javascript_rounds_such_numbers() -> None:
     big = 2**63 - 1
-    assert told([happening(1, item=big)])["item.changed"]["items"][0]["id"] == str(big)
+    assert as_message([notification(1, item=big)])["item.changed"]["items"][0]["id"] == str(big)
 
 
 def test_events_of_no_item_and_no_source_concern_no_page() -> None:
-    assert told([happening(1, "person.signed_in", None)]) == {}
-    assert told([happening(1, "source.gap", None)]) == {"source.health": {"sources": ["s"]}}
+    assert as_message([notification(1, "person.signed_in", None)]) == {}
+    assert as_message([notification(1, "source.gap", None)]) == {
+        "source.health": {"sources": ["s"]}
+    }
 
 
 @given(st.lists(st.integers(1, 400)))
 def test_a_message_is_bounded_and_counts_what_it_leaves_out(items: list[int]) -> None:
-    message = told(happening(n, item=item) for n, item in enumerate(items))
+    message = as_message(notification(n, item=item) for n, item in enumerate(items))
     if items:
         assert message["item.changed"]["n"] == len(set(items))
         assert len(message["item.changed"]["items"]) == min(CHANGED_IDS, len(set(items)))
 
 
-# ------------------------------------------------------------------ the tail
+# ------------------------------------------------------------------ the event reader
 
 
 def test_a_tail_starts_at_the_end_and_reads_each_event_once(sessions: db.Sessions) -> None:
     write(sessions, event(item=1), event(item=2))
     with sessions.begin() as session:
-        tail = Tail(newest(session), 0)
-        assert tail.read(session, 0) == []
+        event_reader = EventReader(newest(session), 0)
+        assert event_reader.read(session, 0) == []
     write(sessions, event(item=3), event(item=4))
     with sessions.begin() as session:
-        assert [h.item_id for h in tail.read(session, 1)] == [3, 4]
-        assert tail.read(session, 2) == []
+        assert [h.item_id for h in event_reader.read(session, 1)] == [3, 4]
+        assert event_reader.read(session, 2) == []
 
 
 @pytest.mark.services
@@ -169,19 +179,19 @@ def test_an_event_that_commits_late_is_neither_lost_nor_doubled(
     late = postgres_sessions()
     late.begin()
     with postgres_sessions.begin() as reading:
-        tail = Tail(newest(reading), 0)
+        event_reader = EventReader(newest(reading), 0)
     late.execute(insert(EventRow), [event(item=1)])  # its number is taken, it is not seen
     late.flush()
     write(postgres_sessions, event(item=2))
     with postgres_sessions.begin() as reading:
-        assert [h.item_id for h in tail.read(reading, 1)] == [2]
-    between = tail.position
+        assert [h.item_id for h in event_reader.read(reading, 1)] == [2]
+    between = event_reader.position
     late.commit()
     late.close()
     write(postgres_sessions, event(item=3))
     with postgres_sessions.begin() as reading:
-        assert [h.item_id for h in tail.read(reading, PATIENCE_S / 2)] == [1, 3]
-        assert tail.read(reading, PATIENCE_S) == []
+        assert [h.item_id for h in event_reader.read(reading, HOLE_TIMEOUT_S / 2)] == [1, 3]
+        assert event_reader.read(reading, HOLE_TIMEOUT_S) == []
         # A browser that was told of 2 and comes back to another process gets 1 and 3, once.
         again = parse(str(between))
         assert again is not None
@@ -198,10 +208,10 @@ def test_an_event_that_was_open_when_the_tail_started_is_read(
         late.flush()
         write(postgres_sessions, event(item=2))
         with postgres_sessions.begin() as reading:
-            tail = Tail(newest(reading), 0)
+            event_reader = EventReader(newest(reading), 0)
         late.commit()
     with postgres_sessions.begin() as reading:
-        assert [h.item_id for h in tail.read(reading, 1)] == [1]
+        assert [h.item_id for h in event_reader.read(reading, 1)] == [1]
 
 
 @pytest.mark.services
@@ -209,17 +219,17 @@ def test_a_number_of_a_rolled_back_transaction_is_not_waited_for_forever(
     postgres_sessions: db.Sessions,
 ) -> None:
     with postgres_sessions.begin() as reading:
-        tail = Tail(newest(reading), 0)
+        event_reader = EventReader(newest(reading), 0)
     with postgres_sessions() as failed:
         failed.begin()
         failed.execute(insert(EventRow), [event(item=1)])
         failed.rollback()
     write(postgres_sessions, event(item=2))
     with postgres_sessions.begin() as reading:
-        tail.read(reading, 1)
-        assert len(tail.position.holes) == 1
-        tail.read(reading, 1 + PATIENCE_S + 0.1)
-        assert tail.position == Position(tail.position.high)
+        event_reader.read(reading, 1)
+        assert len(event_reader.position.holes) == 1
+        event_reader.read(reading, 1 + HOLE_TIMEOUT_S + 0.1)
+        assert event_reader.position == EventCursor(event_reader.position.high)
 
 
 @pytest.fixture
@@ -236,7 +246,7 @@ def postgres_sessions(postgres_url: str) -> Iterator[db.Sessions]:
 @pytest.mark.services
 def test_many_writers_at_once_lose_and_double_nothing(postgres_sessions: db.Sessions) -> None:
     with postgres_sessions.begin() as reading:
-        tail = Tail(newest(reading), 0)
+        event_reader = EventReader(newest(reading), 0)
 
     def writer(number: int) -> None:
         for batch in range(20):
@@ -252,19 +262,19 @@ def test_many_writers_at_once_lose_and_double_nothing(postgres_sessions: db.Sess
     found: list[int | None] = []
     while any(thread.is_alive() for thread in writers):
         with postgres_sessions.begin() as reading:
-            found += [h.item_id for h in tail.read(reading, 1)]
+            found += [h.item_id for h in event_reader.read(reading, 1)]
     with postgres_sessions.begin() as reading:
-        found += [h.item_id for h in tail.read(reading, 1)]
+        found += [h.item_id for h in event_reader.read(reading, 1)]
     assert len(found) == len(set(found)) == 4 * 20 * 5
 
 
-# ------------------------------------------------------------------ the hub
+# ------------------------------------------------------------------ the broadcast
 
 
 def test_a_stream_hears_only_of_its_brand_and_never_content(
-    hub: Hub, sessions: db.Sessions
+    broadcast: Broadcast, sessions: db.Sessions
 ) -> None:
-    stream = hub.subscribe("acme", None, 10)
+    stream = broadcast.subscribe("acme", None, 10)
     write(sessions, event(item=7), event(item=8, brand="zen"))
     found = heard(stream)
     assert changed(found) == [7]
@@ -272,9 +282,9 @@ def test_a_stream_hears_only_of_its_brand_and_never_content(
 
 
 def test_an_act_is_heard_within_a_second_and_its_counts_within_two(
-    hub: Hub, sessions: db.Sessions
+    broadcast: Broadcast, sessions: db.Sessions
 ) -> None:
-    stream = hub.subscribe("acme", Position(0), 10)
+    stream = broadcast.subscribe("acme", EventCursor(0), 10)
     started = time.monotonic()
     write(sessions, event(item=7))
     first = messages(stream.next(5) or b"")
@@ -286,29 +296,29 @@ def test_an_act_is_heard_within_a_second_and_its_counts_within_two(
 
 
 def test_breaking_off_at_any_message_and_coming_back_hears_each_event_once(
-    hub: Hub, sessions: db.Sessions
+    broadcast: Broadcast, sessions: db.Sessions
 ) -> None:
-    last: Position | None = Position(0)
+    last: EventCursor | None = EventCursor(0)
     found: list[int] = []
     for start in range(1, 40, 8):
-        stream = hub.subscribe("acme", last, 10)
+        stream = broadcast.subscribe("acme", last, 10)
         write(sessions, *[event(item=n) for n in range(start, start + 4)])
         told_now = heard(stream)
         found += changed(told_now)
         last = parse(told_now[-1][0])
-        hub.leave(stream)
+        broadcast.leave(stream)
         write(sessions, *[event(item=n) for n in range(start + 4, start + 8)])
-    found += changed(heard(hub.subscribe("acme", last, 10)))
+    found += changed(heard(broadcast.subscribe("acme", last, 10)))
     assert found == list(range(1, 41))
 
 
 def test_another_process_takes_a_browser_over_without_loss_or_doubling(
-    hub: Hub, sessions: db.Sessions
+    broadcast: Broadcast, sessions: db.Sessions
 ) -> None:
-    other = Hub(db.open_readers(sessions.kw["bind"]), counts)
+    other = Broadcast(db.open_readers(sessions.kw["bind"]), counts)
     try:
-        first = hub.subscribe("acme", Position(0), 10)
-        slow = other.subscribe("acme", Position(0), 10)  # its thread last read before the write
+        first = broadcast.subscribe("acme", EventCursor(0), 10)
+        slow = other.subscribe("acme", EventCursor(0), 10)  # its thread last read before the write
         write(sessions, event(item=1))
         found = heard(first)
         assert changed(found) == [1]
@@ -321,63 +331,65 @@ def test_another_process_takes_a_browser_over_without_loss_or_doubling(
 
 
 def test_who_missed_too_much_is_told_to_read_anew(
-    hub: Hub, sessions: db.Sessions, monkeypatch: pytest.MonkeyPatch
+    broadcast: Broadcast, sessions: db.Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "STALE_AFTER", 3)
+    monkeypatch.setattr(broadcast_module, "STALE_AFTER", 3)
     write(sessions, *[event(item=n) for n in range(1, 6)])
-    assert messages(hub.subscribe("acme", Position(1), 10).first)[0][1]["stale"] is True
-    assert messages(hub.subscribe("acme", Position(10**6), 10).first)[0][1]["stale"] is True
-    assert "stale" not in messages(hub.subscribe("acme", Position(4), 10).first)[0][1]
+    assert messages(broadcast.subscribe("acme", EventCursor(1), 10).first)[0][1]["stale"] is True
+    assert (
+        messages(broadcast.subscribe("acme", EventCursor(10**6), 10).first)[0][1]["stale"] is True
+    )
+    assert "stale" not in messages(broadcast.subscribe("acme", EventCursor(4), 10).first)[0][1]
 
 
-def test_streams_over_the_limit_are_refused_and_a_place_comes_free(hub: Hub) -> None:
-    first = hub.subscribe("acme", None, 1)
+def test_streams_over_the_limit_are_refused_and_a_place_comes_free(broadcast: Broadcast) -> None:
+    first = broadcast.subscribe("acme", None, 1)
     with pytest.raises(Full):
-        hub.subscribe("acme", None, 1)
-    hub.leave(first)
-    hub.subscribe("acme", None, 1)
+        broadcast.subscribe("acme", None, 1)
+    broadcast.leave(first)
+    broadcast.subscribe("acme", None, 1)
 
 
 def test_a_page_that_does_not_read_is_cut_off_instead_of_filling_memory(
-    hub: Hub, sessions: db.Sessions, monkeypatch: pytest.MonkeyPatch
+    broadcast: Broadcast, sessions: db.Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "QUEUE_LIMIT", 2)
-    stream = hub.subscribe("acme", None, 10)
+    monkeypatch.setattr(broadcast_module, "QUEUE_LIMIT", 2)
+    stream = broadcast.subscribe("acme", None, 10)
     for item in range(4):
         write(sessions, event(item=item))
-        hub.beat()
-    assert hub.streams == 0
+        broadcast.poll_once()
+    assert broadcast.streams == 0
     assert [stream.next(0) for _ in range(3)][-1] is None
 
 
-def test_shutdown_ends_open_streams_at_once(hub: Hub) -> None:
-    stream = Stream(hub, hub.subscribe("acme", None, 10), lambda: True)
+def test_shutdown_ends_open_streams_at_once(broadcast: Broadcast) -> None:
+    stream = Stream(broadcast, broadcast.subscribe("acme", None, 10), lambda: True)
     next(stream)
-    threading.Timer(0.1, hubs.shutdown).start()
+    threading.Timer(0.1, broadcast_module.shutdown).start()
     started = time.monotonic()
     assert list(stream) == []
     assert time.monotonic() - started < 1
     with pytest.raises(Full):
-        hub.subscribe("acme", None, 10)
+        broadcast.subscribe("acme", None, 10)
 
 
 def test_a_stream_ends_after_its_life_and_beats_while_it_waits(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.live.pages.HEARTBEAT_S", 0.01)
     now = 0.0
-    stream = Stream(hub, hub.subscribe("acme", None, 10), lambda: True, lambda: now)
+    stream = Stream(broadcast, broadcast.subscribe("acme", None, 10), lambda: True, lambda: now)
     assert next(stream).startswith(b"retry: 2000\nid: ")
-    assert next(stream) == b": beat\n\n"
+    assert next(stream) == b": keep-alive\n\n"
     now = 30 * 60
     assert list(stream) == []
 
 
 def test_the_thread_survives_a_database_that_is_away(
-    sessions: db.Sessions, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    sessions: db.Sessions, broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "AFTER_ERROR_S", 0.1)
-    stream = hub.subscribe("acme", None, 10)
+    monkeypatch.setattr(broadcast_module, "AFTER_ERROR_S", 0.1)
+    stream = broadcast.subscribe("acme", None, 10)
     with sessions.begin() as session:
         session.execute(text("ALTER TABLE event RENAME TO away"))
     time.sleep(0.8)
@@ -419,7 +431,7 @@ def test_counts_are_those_of_the_backlog(data: st.DataObject) -> None:
 @pytest.fixture
 def live_world(world: World) -> Iterator[World]:
     yield world
-    hubs.shutdown()
+    broadcast_module.shutdown()
     if found := world.app.extensions.get("earshot.live"):
         found.join()
 
