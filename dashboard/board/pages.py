@@ -231,7 +231,7 @@ def _date(day: date) -> str:
     return format_date(day, "d MMM", locale=viewer().locale)
 
 
-pages.add_app_template_filter(durations.span, "span")
+pages.add_app_template_filter(durations.duration, "duration")
 pages.add_app_template_filter(durations.age_words, "age_words")
 pages.add_app_template_filter(durations.exact_share, "exact_share")
 pages.add_app_template_filter(durations.period, "period")
