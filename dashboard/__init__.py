@@ -14,7 +14,16 @@ from dashboard.admin import dead_letters, health
 from dashboard.answering import forms as reply_forms
 from dashboard.answering import pages as queue_pages
 from dashboard.board import pages as board_pages
-from dashboard.frame import errors, formats, home, i18n, request_metrics, security, static_urls
+from dashboard.frame import (
+    compression,
+    errors,
+    formats,
+    home,
+    i18n,
+    request_metrics,
+    security,
+    static_urls,
+)
 from dashboard.frame.app_context import EXTENSION, AppContext, WebSettings
 from dashboard.frame.converters import ColumnNumber
 from dashboard.lists import pages as list_pages
@@ -71,6 +80,7 @@ def create_app(
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.url_map.converters["int"] = ColumnNumber
+    compression.set_up(app)  # first: what is registered first runs last on an answer
     request_metrics.set_up(app, metrics)
     errors.set_up(app)
     security.set_up(

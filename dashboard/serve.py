@@ -36,7 +36,8 @@ CONNECTIONS_WAITING = 512
 stay below the 1,024 files that a process may open by default."""
 
 _SECRET_BYTES = 32
-_GRACE_S = 5
+GRACE_S = 5
+"""How long the worker may take to end what it answers; streams end at once, by themselves."""
 
 
 def run(settings: Settings, brands: Mapping[str, Brand], *, supervised: bool = False) -> None:
@@ -82,7 +83,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "workers": 1,
             "threads": web.threads,
             "worker_connections": web.threads + CONNECTIONS_WAITING,
-            "graceful_timeout": _GRACE_S,
+            "graceful_timeout": GRACE_S,
             "keepalive": 15,
             "max_requests": 0,
             "limit_request_line": 8_190,

@@ -11,7 +11,7 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.board import charts
+from dashboard.board import charts, durations
 from dashboard.board.response_stats import (
     FEWEST,
     Backlog,
@@ -24,7 +24,6 @@ from dashboard.board.response_stats import (
     together,
     usual_promise,
 )
-from dashboard.frame import durations
 from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.deadlines import Level
 from dashboard.frame.i18n import gettext as _

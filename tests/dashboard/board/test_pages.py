@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from dashboard.board import charts
+from dashboard.board.durations import duration
 from dashboard.board.response_stats import (
     FEWEST,
     SLOTS_A_DAY,
@@ -32,7 +33,6 @@ from dashboard.board.response_stats import (
     open_by_age,
 )
 from dashboard.frame.deadlines import Level, badge
-from dashboard.frame.durations import duration
 from dashboard.lists import due
 from earshot.database import db
 from earshot.database.tables import SLOT_S, Table
