@@ -106,6 +106,10 @@ class Route(_Section, frozen=True):
     sweep_every_s: Seconds = 0.5
 
 
+class Maintain(_Section, frozen=True):
+    every_s: Seconds = 0.5
+
+
 class Send(_Section, frozen=True):
     """`lease_s` must exceed the longest a platform may take to answer."""
 
@@ -162,6 +166,7 @@ class Settings(_Section, frozen=True):
     credentials: Credentials = Credentials()
     classify: Classify = Classify()
     route: Route = Route()
+    maintain: Maintain = Maintain()
     send: Send = Send()
     telemetry: Telemetry = Telemetry()
     retention: Retention = Retention()

@@ -13,6 +13,7 @@ from earshot.log.contract import Consumer, Fenced, Log, Record
 from earshot.runtime.crash_points import passed
 
 GROUP = "bury"
+"""The group's name in the log, which 0.1.0 gave it: its offsets stay where they are."""
 
 AT_ONCE = 200
 
@@ -29,7 +30,7 @@ class Origin(NamedTuple):
     offset: int
 
 
-def bury_step(
+def store_step(
     log: Log, consumer: Consumer, sessions: Sessions, now: datetime, timeout_s: float = 0.0
 ) -> int:
     """Store what the consumer of a dead topic of `log` has; how many records that were.
@@ -49,7 +50,7 @@ def bury_step(
     ]
     with sessions.begin() as session:
         db.insert_new(session, DeadLetterRow, rows)
-    passed("bury.stored")
+    passed("dead_letters.stored")
     try:
         consumer.commit()
     except Fenced:

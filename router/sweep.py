@@ -18,25 +18,17 @@ from earshot.domain import ItemState
 from earshot.items import holding, lifecycle
 from earshot.items.events import EventKind
 from earshot.items.lifecycle import Change, Forbidden, Stale
-from earshot.log import dead_letters
-from earshot.log.contract import Log
-from earshot.log.topics import TOPICS
 from earshot.runtime.crash_points import passed
 from earshot.runtime.metrics import Metrics
 from router.assign.state import Escalate, Offer, State
-from router.offers import claims, dead_letter_store, snapshot, timers
+from router.offers import claims, snapshot, timers
 from router.policy.policy import Policy
-
-TRIM_EVERY_S = 60.0
 
 THOROUGH_EVERY_S = 10.0
 """How often items are looked at although nobody is free to take one."""
 
 SHARE = 4
 """After a tick sweep rests at least so many times as long as it read, whatever is queued."""
-
-POLL_S = 0.1
-"""How long each tick listens for dead letters; a Kafka group needs some time to form."""
 
 
 @dataclass(slots=True)
@@ -191,60 +183,35 @@ def rest_s(every_s: float, reading_s: float) -> float:
 def run(
     sessions: Sessions,
     policies: Mapping[str, Policy],
-    messages: Log,
     *,
     metrics: Metrics,
     clock: Callable[[], datetime],
     stop: threading.Event,
     every_s: float,
     step_done: Callable[[], None],
-    retention_s: float,
-    purge: Callable[[datetime], None] = lambda _: None,
     doubts: Callable[[datetime], str] = lambda _: "",
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Tick every `every_s` seconds until `stop` is set; bury and retry dead letters, trim the log.
+    """Tick every `every_s` seconds until `stop` is set, less often where reading takes long.
 
-    Where reading what waits takes long it ticks less often.
-
-    `retention_s` is how long the log keeps what everybody has read; `purge` is called at each
-    tick, to take a little out of the database when it is time. While `doubts` says why the clock
-    is not believed, nothing expires and nothing is purged or trimmed. Raises what the database
-    or the log raises: whoever supervises the role starts it again.
+    While `doubts` says why the clock is not believed, nothing expires. Raises what the database
+    raises: whoever supervises the role starts it again.
     """
-    graves = [messages.consumer(topic.dead, dead_letter_store.GROUP) for topic in TOPICS]
-    producer = messages.producer()
-    trim_s = look_s = monotonic()
-    try:
-        while not stop.is_set():
-            now, began = clock(), monotonic()
-            believed = not doubts(now)
-            thorough = began >= look_s
-            look_s = began + THOROUGH_EVERY_S if thorough else look_s
-            report = tick(
-                sessions, policies, now, thorough=thorough, expire=believed, monotonic=monotonic
-            )
-            metrics.add("offers_made", report.offered)
-            metrics.add("offers_taken_back", report.timed_out + report.absent)
-            metrics.observe("step_seconds", monotonic() - began)
-            for grave in graves:
-                while (
-                    dead_letter_store.bury_step(messages, grave, sessions, now, POLL_S)
-                    == dead_letter_store.AT_ONCE
-                ):
-                    continue
-            with sessions.begin() as session:
-                dead_letters.republish(session, producer, now)
-            if believed and began >= trim_s:
-                trim_s = began + TRIM_EVERY_S
-                for topic in TOPICS:
-                    messages.trim(topic.name, retention_s)
-                    messages.trim(topic.dead, retention_s)
-            if believed:
-                purge(now)
-            step_done()
-            stop.wait(rest_s(every_s, report.reading_s))
-    finally:
-        producer.close()
-        for grave in graves:
-            grave.close()
+    look_s = monotonic()
+    while not stop.is_set():
+        now, began = clock(), monotonic()
+        thorough = began >= look_s
+        look_s = began + THOROUGH_EVERY_S if thorough else look_s
+        report = tick(
+            sessions,
+            policies,
+            now,
+            thorough=thorough,
+            expire=not doubts(now),
+            monotonic=monotonic,
+        )
+        metrics.add("offers_made", report.offered)
+        metrics.add("offers_taken_back", report.timed_out + report.absent)
+        metrics.observe("step_seconds", monotonic() - began)
+        step_done()
+        stop.wait(rest_s(every_s, report.reading_s))

@@ -58,6 +58,7 @@ _ROLES: Mapping[str, str] = {
     "route": lazy("The router"),
     "sweep": lazy("The sweeper"),
     "send": lazy("The sender"),
+    "maintain": lazy("Maintenance"),
 }
 _HIDDEN = frozenset({"verdict", "client", "policy_version"})
 _PLAIN_LIMIT = 300

@@ -516,6 +516,14 @@ class ClockWatchRow(Table):
     reason: Mapped[str] = mapped_column(default="")
 
 
+class MaintenanceRow(Table):
+    """The one row that says when upkeep was last done (`operations.maintain`)."""
+
+    __tablename__ = "maintenance"
+    id: Mapped[int] = mapped_column(primary_key=True, comment="always 1")
+    done_at: Mapped[datetime] = mapped_column(comment="noted once a minute, by any of them")
+
+
 # ------------------------------------------------------------------ numbers
 
 

@@ -29,7 +29,7 @@ CrashPoint = Literal[
     "route.writing",  # a batch is written, not committed
     "offer.making",  # an item is reserved, not committed
     "offer.made",  # reserved
-    "bury.stored",  # dead letters are rows; the offsets are not committed
+    "dead_letters.stored",  # dead letters are rows; the offsets are not committed
     "send.claiming",  # a lease is taken, not committed
     "send.claimed",  # the attempt is on record; nothing has left
     "send.read",  # the thread is read; nothing has left

@@ -21,8 +21,8 @@ from earshot.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
 
-ROLES = ("collect", "classify", "route", "sweep", "send", "serve", "crew")
-"""Every role, in the order in which they are told to stop: what takes in goes first."""
+ROLES = ("collect", "classify", "route", "sweep", "send", "serve", "crew", "maintain")
+"""Every role, in the order of their health ports: a new one goes at the end."""
 
 GC_THRESHOLDS = (100_000, 20, 50)
 """When Python looks for cycles. A batch makes ten thousands of values and no cycle among them:

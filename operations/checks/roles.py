@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from earshot.database.tables import ReplyRow, SourceHealthRow
 from earshot.domain import ReplyState
 from earshot.runtime.role import ROLES
+from operations import maintain
 from operations.checks.finding import Finding, Well, Wrong
 
 LATE = timedelta(minutes=2)
@@ -22,7 +23,10 @@ LATE = timedelta(minutes=2)
 AHEAD = timedelta(seconds=10)
 """How far ahead of the clock a poll may seem: clocks of two machines differ."""
 
-NEEDED = ("collect", "classify", "route", "sweep", "send")
+UNMAINTAINED = timedelta(minutes=5)
+"""How long after its last note maintenance is missing; it is noted once a minute."""
+
+NEEDED = ("collect", "classify", "route", "sweep", "send", "maintain")
 """The roles without which something stands still."""
 
 _DUE = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT, ReplyState.UNKNOWN)
@@ -78,6 +82,19 @@ def outbox(session: Session, now: datetime) -> Finding:
             "check that `earshot send` runs, and read its log",
         )
     return Well("outbox", "every reply that is due is being sent")
+
+
+def maintenance(session: Session, now: datetime) -> Finding:
+    """Whether somebody maintains: without it nothing is lost, but nothing is cleared away."""
+    done_at = maintain.last_done(session)
+    if done_at is not None and now - done_at <= UNMAINTAINED:
+        return Well("maintenance", f"it was last done at {done_at:%H:%M} UTC")
+    last = f"it was last done at {done_at:%Y-%m-%d %H:%M} UTC" if done_at else "it was never done"
+    return Wrong(
+        "maintenance",
+        f"{last}: no dead letter is shown or retried, nothing is purged, and the log grows",
+        "start `earshot maintain`; it goes on where it was",
+    )
 
 
 def probes(host: str, port: int, needed: Collection[str]) -> Finding:

@@ -33,7 +33,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "sweep": (
         "operations.cli.roles:sweep",
-        "Offer queued items to responders, take back what is late, bury dead letters.",
+        "Offer queued items to responders, take back what is late.",
+    ),
+    "maintain": (
+        "operations.cli.roles:maintain",
+        "Store dead letters, trim the log, purge, and reconcile the ledger.",
     ),
     "send": ("operations.cli.roles:send", "Send replies and confirm them on the platform."),
     "serve": ("operations.cli.roles:serve", "Serve the desk to browsers."),

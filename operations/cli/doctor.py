@@ -161,6 +161,7 @@ def _of_database(engine: Engine, sources: Sequence[str] | None) -> Iterator[Find
         with db.open_readers(engine).begin() as session:
             yield from roles.sources(session, sources, now)
             yield roles.outbox(session, now)
+            yield roles.maintenance(session, now)
 
 
 def _log(settings: Settings, *, stopped: bool) -> Iterator[Finding]:

@@ -196,24 +196,43 @@ def route(settings: Settings, run: Running, instance: str) -> None:
     log.close()
 
 
-@as_instance
+@click.option("--instance", default="", hidden=True, help="Nothing: units of 0.1.0 give it.")
 @role("sweep")
-def sweep(settings: Settings, run: Running, instance: str) -> None:
-    """Offer queued items to responders, take back what is late, bury dead letters."""
-    from operations.accounting.reconciliation import JOIN_S, Reconciliation
+def sweep(settings: Settings, run: Running, instance: str) -> None:  # noqa: ARG001 -- see its help
+    """Offer queued items to responders, take back what is late."""
     from operations.retention.clock_watch import ClockWatch
-    from operations.retention.purger import Purger, shortest_s
     from router import sweep as shell
     from router.policy.policy_file import load_policies
 
-    brands = load_brands(settings)
-    policies = load_policies(settings.resolve(settings.brands), brands)
+    policies = load_policies(settings.resolve(settings.brands), load_brands(settings))
+    sessions, clock = open_store(settings, run)
+    shell.run(
+        sessions,
+        policies,
+        metrics=run.metrics,
+        clock=clock,
+        stop=run.stop,
+        every_s=settings.route.sweep_every_s,
+        step_done=run.probe.step_done,
+        doubts=ClockWatch(sessions, run.metrics, "role:sweep").doubts,
+    )
+
+
+@as_instance
+@role("maintain")
+def maintain(settings: Settings, run: Running, instance: str) -> None:
+    """Store dead letters, trim the log, purge, and reconcile the ledger."""
+    from operations import maintain as shell
+    from operations.accounting.reconciliation import JOIN_S, Reconciliation
+    from operations.retention.clock_watch import ClockWatch
+    from operations.retention.purger import Purger, shortest_s
+
     sessions, clock = open_store(settings, run)
     log = connect.open_log(settings, run.name, instance)
     reconciliation = Reconciliation(
         readers=db.open_readers(connect.open_database(settings)),
         log=log,
-        brands=sorted(brands),
+        brands=sorted(load_brands(settings)),
         metrics=run.metrics,
         clock=clock,
         monotonic=time.monotonic,
@@ -221,12 +240,11 @@ def sweep(settings: Settings, run: Running, instance: str) -> None:
     ).start(run.stop)
     shell.run(
         sessions,
-        policies,
         log,
         metrics=run.metrics,
         clock=clock,
         stop=run.stop,
-        every_s=settings.route.sweep_every_s,
+        every_s=settings.maintain.every_s,
         step_done=run.probe.step_done,
         retention_s=min(settings.log.retention_s, shortest_s(settings.retention)),
         purge=Purger(settings.retention, sessions).tick,

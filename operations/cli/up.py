@@ -60,7 +60,7 @@ def up(context: click.Context, classifiers: int, routers: int, no_desk: bool) ->
     children = [_child(before, "collect", name) for name in names]
     children += [_member(before, "classify", number) for number in range(classifiers)]
     children += [_member(before, "route", number) for number in range(routers)]
-    children += [_member(before, "sweep", 0), _child(before, "send")]
+    children += [_child(before, "sweep"), _child(before, "send"), _member(before, "maintain", 0)]
     if is_demo(settings) and settings.demo.crew:
         children.append(_child(before, "crew"))
     if not no_desk:

@@ -96,6 +96,7 @@ class ClockWatch:
 
     sessions: Sessions
     metrics: Metrics
+    actor: str = "role:maintain"
     monotonic: Callable[[], float] = since_boot_s
     reason: str = field(default="", init=False)
     _base: tuple[datetime, float] | None = field(default=None, init=False)
@@ -133,7 +134,7 @@ class ClockWatch:
                 return ""  # a person has confirmed meanwhile that the clock is right
             elif why := self._doubt(now, ahead, seen, last_sign(session, seen)):
                 self._saw_it_go = ahead > JUMP
-                return hold(session, now, why)
+                return hold(session, now, why, self.actor)
             believe(session, now)
             return ""
 
@@ -175,7 +176,7 @@ def standing(session: Session, now: datetime) -> str:
     return seen.reason if seen.held_at else doubt(now, timedelta(), last_sign(session, seen))
 
 
-def hold(session: Session, now: datetime, reason: str) -> str:
+def hold(session: Session, now: datetime, reason: str, actor: str) -> str:
     """Hold back every purge from now on; why it is held, which another may have said first."""
     trusted_at = last_sign(session, Seen()) or now
     row = {"id": _ONE, "trusted_at": trusted_at, "held_at": now, "reason": reason}
@@ -186,7 +187,7 @@ def hold(session: Session, now: datetime, reason: str) -> str:
             .values(held_at=now, reason=reason)
         )
     session.expire_all()
-    _note(session, now, "role:sweep", EventKind.PURGE_HELD, reason)
+    _note(session, now, actor, EventKind.PURGE_HELD, reason)
     return read(session).reason
 
 

@@ -97,6 +97,7 @@ def purge_letters(session: Session, reach: Reach, actor: str, now: datetime) -> 
         )
         .order_by(DeadLetterRow.id)
         .limit(BATCH)
+        .with_for_update(skip_locked=True)
     ).all()
     if not found:
         return 0

@@ -20,7 +20,7 @@ from operations.retention.purge import Reach
 EVERY_S = 3_600.0
 """How long it rests when nothing is left to do, whatever the clock shows meanwhile."""
 
-ACTOR = "role:sweep"
+ACTOR = "role:maintain"
 
 Step = Callable[[Session, Reach, str, datetime], int]
 STEPS: tuple[Step, ...] = (purge.purge_items, purge.purge_letters)

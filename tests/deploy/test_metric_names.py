@@ -57,7 +57,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Series
                 found.extend(scrape(first + number))
         worked = (
             'earshot_wait_seconds_bucket{role="route"}',
-            'earshot_ledger_difference{role="sweep"}',
+            'earshot_ledger_difference{role="maintain"}',
             'earshot_request_seconds_bucket{role="serve"}',
         )
         return all(any(matches(one, series) for series in found) for one in worked)

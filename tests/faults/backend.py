@@ -123,7 +123,7 @@ class OnKafka:
         links = tuple(self.links)
         here: dict[Kind, Sequence[str]] = {
             **EVERYWHERE,
-            Kind.CLOCK: ("route", "sweep", "send"),
+            Kind.CLOCK: ("route", "sweep", "send", "maintain"),
             Kind.DATABASE_AWAY: ("postgresql",),
             Kind.DELAY: links,
             Kind.THROTTLE: links,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-ROLES = ("collect", "classify", "route", "sweep", "send")
+ROLES = ("collect", "classify", "route", "sweep", "send", "maintain")
 
 
 class Kind(StrEnum):

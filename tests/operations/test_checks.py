@@ -166,7 +166,7 @@ def test_a_clock_that_is_off_the_databases_is_wrong(
 
 def test_a_purge_that_is_held_back_is_wrong(engine: Engine) -> None:
     with db.open_sessions(engine).begin() as session:
-        clock_watch.hold(session, NOON, "the clock went ahead by 400 days")
+        clock_watch.hold(session, NOON, "the clock went ahead by 400 days", "role:sweep")
     found = database.purging(engine)
     wrong(found, "purge", "since 2026-03-02 12:00 UTC: the clock went ahead by 400 days")
 

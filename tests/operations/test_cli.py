@@ -51,7 +51,7 @@ def closed_port() -> int:
         return int(found.getsockname()[1])
 
 
-WITH_LOG = ("collect", "classify", "route", "sweep")
+WITH_LOG = ("collect", "classify", "route", "maintain")
 WITH_DATABASE = tuple(role for role in ROLES if role != "classify")
 
 

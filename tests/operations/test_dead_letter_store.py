@@ -13,7 +13,7 @@ from earshot.database.tables import DeadLetterRow
 from earshot.log.contract import Log
 from earshot.log.memory import MemoryLog
 from earshot.log.sqlite.log import SqliteLog
-from router.offers.dead_letter_store import GROUP, bury_step
+from operations.dead_letter_store import GROUP, store_step
 from tests.builders import NOON
 
 DEAD = "mentions.dead"
@@ -50,7 +50,7 @@ def test_a_dead_letter_is_kept_with_what_its_headers_say(sessions: Sessions) -> 
         "from": "0:17",
     }
     log = a_log(headers)
-    assert bury_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 1
+    assert store_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 1
     (row,) = rows(sessions)
     assert (row.topic, row.brand, row.source) == ("mentions", "acme", "sim")
     assert (row.mention_id, row.revision, row.reason) == ("simulator:1", 2**53 - 1, "no thread")
@@ -62,7 +62,7 @@ def test_missing_or_odd_headers_are_no_reason_to_lose_a_record(sessions: Session
     log = a_log(
         {}, {"revision": "-1", "reason": "a \x00 byte"}, {"revision": "²"}, {"revision": "9" * 30}
     )
-    assert bury_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 4
+    assert store_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 4
     found = rows(sessions)
     assert [row.topic for row in found] == ["mentions"] * 4
     assert [row.revision for row in found] == [0, 0, 0, 0]
@@ -71,8 +71,8 @@ def test_missing_or_odd_headers_are_no_reason_to_lose_a_record(sessions: Session
 
 def test_a_record_that_comes_again_is_buried_once(sessions: Sessions) -> None:
     log = a_log({"reason": "one"}, {"reason": "two"})
-    assert bury_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 2
-    assert bury_step(log, log.consumer(DEAD, "again"), sessions, NOON, 0.1) == 2
+    assert store_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 2
+    assert store_step(log, log.consumer(DEAD, "again"), sessions, NOON, 0.1) == 2
     assert [row.reason for row in rows(sessions)] == ["one", "two"]
     assert log.lag(DEAD, GROUP) == 0
 
@@ -83,12 +83,12 @@ def test_a_new_log_counts_anew_and_nothing_in_it_is_taken_for_what_the_old_one_h
 ) -> None:
     old, new = a_log(headers | {"reason": "old"}), a_log(headers | {"reason": "new"})
     for log in (old, new):
-        assert bury_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 1
+        assert store_step(log, log.consumer(DEAD, GROUP), sessions, NOON, 0.1) == 1
     first, second = rows(sessions)
     assert (first.partition, first.offset) == (second.partition, second.offset)
     assert {first.reason, second.reason} == {"old", "new"}
     for log in (old, new):
-        assert bury_step(log, log.consumer(DEAD, "again"), sessions, NOON, 0.1) == 1
+        assert store_step(log, log.consumer(DEAD, "again"), sessions, NOON, 0.1) == 1
     assert len(rows(sessions)) == 2
 
 
@@ -99,7 +99,7 @@ def test_a_new_folder_of_the_log_on_this_machine_is_another_log(
         log = SqliteLog(tmp_path / folder)
         if reason:
             fill(log, {"reason": reason})
-        assert bury_step(log, log.consumer(DEAD, group), sessions, NOON, 0.1) == 1
+        assert store_step(log, log.consumer(DEAD, group), sessions, NOON, 0.1) == 1
         log.close()
 
     bury("old", GROUP, "old")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,31 +15,22 @@ from earshot.database.db import Sessions
 from earshot.database.tables import (
     AssignmentRow,
     BacklogRow,
-    DeadLetterRow,
     EventRow,
     ItemRow,
-    SourceHealthRow,
 )
 from earshot.domain import ItemState
 from earshot.items import assignments, lifecycle, rollups
 from earshot.items.holding import HELD
 from earshot.items.lifecycle import Change
-from earshot.log.contract import Log
-from earshot.log.memory import MemoryLog
-from earshot.log.topics import MENTIONS, TOPICS
 from earshot.runtime.metrics import Metrics
-from earshot.settings import Retention
-from operations.retention import clock_watch
-from operations.retention.clock_watch import ClockWatch
-from operations.retention.purger import Purger
 from router import sweep
 from router.policy.policy import Policy
 from router.sweep import TickReport
-from tests.builders import NOON, ManualClock
+from tests.builders import NOON
 from tests.router.people import current, hire, member, queue_items, seen
 from tests.router.policies import a_policy
 from tests.router.reading import backlog, counted, kinds, the_item
-from tests.rows import a_reply, add_item, an_item
+from tests.rows import a_reply
 
 MINUTE = timedelta(minutes=1)
 
@@ -363,12 +352,7 @@ def test_a_tick_that_reads_long_is_followed_by_a_longer_rest(sessions: Sessions)
     assert sweep.rest_s(0.5, 0.01) == 0.5
 
 
-def test_the_loop_ticks_buries_and_ends_when_it_is_told_to(sessions: Sessions) -> None:
-    messages: Log = MemoryLog()
-    messages.create({name: 2 for topic in TOPICS for name in (topic.name, topic.dead)})
-    producer = messages.producer()
-    producer.send(MENTIONS.dead, b"k", b"rubbish", {"topic": "mentions", "reason": "no JSON"})
-    producer.flush()
+def test_the_loop_ticks_and_ends_when_it_is_told_to(sessions: Sessions) -> None:
     hire(sessions, 1)
     queue_items(sessions, 1)
     stop, steps = threading.Event(), []
@@ -381,84 +365,36 @@ def test_the_loop_ticks_buries_and_ends_when_it_is_told_to(sessions: Sessions) -
     sweep.run(
         sessions,
         {"acme": a_policy()},
-        messages,
         metrics=metrics,
         clock=lambda: NOON,
         stop=stop,
         every_s=0.01,
         step_done=step_done,
-        retention_s=3600,
     )
     assert steps == [1]
     assert the_item(sessions).state == "assigned"
     assert b'earshot_offers_made_total{role="sweep"} 1.0' in metrics.text()
-    with sessions() as session:
-        assert session.scalars(select(DeadLetterRow.reason)).all() == ["no JSON"]
-    assert messages.lag(MENTIONS.dead, "bury") == 0
 
 
-@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=400)])
-def test_a_step_of_the_clock_purges_trims_and_expires_nothing_until_it_is_confirmed(
-    sessions: Sessions, jump: timedelta
-) -> None:
-    """An hour ahead the oldest would be past every age by minutes, after 400 days all would."""
-    clock = ManualClock()
-    messages = MemoryLog(clock=lambda: clock().timestamp())
-    messages.create({name: 1 for topic in TOPICS for name in (topic.name, topic.dead)})
-    producer, consumer = messages.producer(), messages.consumer(MENTIONS.name, "classify")
-    producer.send(MENTIONS.name, b"k", b"read by everybody")
-    producer.flush()
-    assert consumer.poll(1, 5.0)
-    consumer.commit()
+def test_nothing_expires_while_the_clock_is_not_believed(sessions: Sessions) -> None:
     queue_items(sessions, 1)
-    with sessions.begin() as session:
-        session.add(SourceHealthRow(brand="acme", source="sim", platform="simulator", state="ok"))
-        ended = an_item("simulator:9", state=ItemState.CLOSED, source="sim", changed_at=NOON)
-        add_item(session, ended)
-    policy = a_policy(("slots: 4", "slots: 4\n  expire_after: 30d"))
-    stop = threading.Event()
-    steps: list[Callable[[], object]] = []
+    policy = a_policy(("slots: 4", "slots: 4\n  expire_after: 7d"))
+    stop, doubts = threading.Event(), ["the clock went ahead", "the clock went ahead", ""]
+    states: list[str] = []
 
     def step_done() -> None:
-        steps.pop(0)()
-        if not steps:
+        states.append(the_item(sessions).state)
+        if not doubts:
             stop.set()
 
-    def run(*after_each_step: Callable[[], object]) -> None:
-        steps[:] = [*after_each_step, lambda: None]
-        stop.clear()
-        sweep.run(
-            sessions,
-            {"acme": policy},
-            messages,
-            metrics=Metrics("sweep"),
-            clock=clock,
-            stop=stop,
-            every_s=0.0,
-            step_done=step_done,
-            retention_s=30 * 86_400 - 60,
-            purge=Purger(Retention(days=30), sessions, monotonic=clock.monotonic).tick,
-            doubts=ClockWatch(sessions, Metrics("sweep"), clock.monotonic).doubts,
-            monotonic=clock.monotonic,
-        )
-
-    def kept() -> tuple[int, int, int]:
-        with sessions() as session:
-            items = session.scalars(select(ItemRow.state)).all()
-        in_log = messages.read(MENTIONS.name, 0, 0, 10)
-        return len(items), items.count(ItemState.EXPIRED), len(in_log)
-
-    month = timedelta(days=30) - timedelta(minutes=30)
-    whole = (2, 0, 1)
-    assert kept() == whole
-    for _ in range(5):  # nearly a month goes by, as it should
-        run(partial(clock.advance, month.total_seconds() / 5))
-    assert kept() == whole
-    on = partial(clock.advance, 61)
-    run(partial(clock.jump, seconds=jump.total_seconds()), on, on, on)
-    run(on, on, on)  # started again
-    assert kept() == whole
-    with sessions.begin() as session:
-        clock_watch.confirm(session, clock(), "role:cli")
-    run(on, on, on)
-    assert kept() == (1, 1, 0)
+    sweep.run(
+        sessions,
+        {"acme": policy},
+        metrics=Metrics("sweep"),
+        clock=lambda: NOON + timedelta(days=8),
+        stop=stop,
+        every_s=0.0,
+        step_done=step_done,
+        doubts=lambda _now: doubts.pop(0),
+    )
+    assert states == ["queued", "queued", "expired"]

@@ -19,7 +19,7 @@ from earshot.log.topics import CLASSIFIED, TOPICS, Malformed
 from earshot.runtime.metrics import Metrics
 from earshot.runtime.stage import Stage
 from earshot.runtime.telemetry import Probe
-from router.offers import dead_letter_store
+from operations import dead_letter_store
 from router.policy.policy import Policy
 from router.route import Router
 from tests.builders import NOON, a_classified, an_author
@@ -78,7 +78,7 @@ class Installation:
             total += n
         consumer.close()
         grave = self.log.consumer(CLASSIFIED.dead, dead_letter_store.GROUP)
-        while dead_letter_store.bury_step(self.log, grave, self.sessions, NOON):
+        while dead_letter_store.store_step(self.log, grave, self.sessions, NOON):
             continue
         grave.close()
         return total

@@ -49,7 +49,7 @@ def a_reconciliation(engine: Engine, log: Log) -> Reconciliation:
         readers=db.open_readers(engine),
         log=log,
         brands=["acme", "zen"],
-        metrics=Metrics("sweep"),
+        metrics=Metrics("maintain"),
         clock=lambda: NOON,
         monotonic=time.monotonic,
     )

@@ -89,8 +89,13 @@ def test_what_is_not_running_is_told_unless_it_is_meant_to_be(doctor: Doctor) ->
     result = doctor(EARSHOT_TELEMETRY__PORT=port)
     assert result.exit_code == 1
     said = wrong(result)
-    assert [line.split(":")[0] for line in said] == ["WRONG  source world", "WRONG  roles"]
-    assert "collect, classify, route, sweep, send does not answer" in said[1]
+    assert [line.split(":")[0] for line in said] == [
+        "WRONG  source world",
+        "WRONG  maintenance",
+        "WRONG  roles",
+    ]
+    assert "nothing is purged, and the log grows" in said[1]
+    assert "collect, classify, route, sweep, send, maintain does not answer" in said[2]
 
 
 def a_brand(folder: Path, text: str) -> str:

@@ -43,7 +43,7 @@ def _a_source(sessions: db.Sessions) -> None:
 
 
 def watch(sessions: db.Sessions, clock: ManualClock) -> ClockWatch:
-    return ClockWatch(sessions, Metrics("sweep"), clock.monotonic)
+    return ClockWatch(sessions, Metrics("maintain"), monotonic=clock.monotonic)
 
 
 def run(watched: ClockWatch, clock: ManualClock, minutes: int = 3) -> str:
@@ -88,7 +88,7 @@ def test_a_jump_ahead_is_doubted_at_once_and_for_long(
     write_event(sessions, clock())  # the other roles go on with the wrong time
     assert "went ahead by" in run(watched, clock, 60)
     assert told(watched.metrics, "earshot_purge_held") == {"": 1}
-    assert events(sessions) == [("purge.held", "role:sweep")]
+    assert events(sessions) == [("purge.held", "role:maintain")]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), 3 * DAY, 400 * DAY])
@@ -183,7 +183,7 @@ def test_it_looks_into_the_database_once_a_minute(
     watched = watch(sessions, clock)
     watched.doubts(clock())
     with sessions.begin() as session:
-        clock_watch.hold(session, clock(), "another process saw it go")
+        clock_watch.hold(session, clock(), "another process saw it go", "role:sweep")
     clock.advance(LOOK_EVERY_S - 1)
     assert watched.doubts(clock()) == ""
     clock.advance(1)
