@@ -34,10 +34,10 @@ ENV PATH=/opt/earshot/bin:$PATH \
 # by number, so that an orchestrator can see that it is not root
 USER 10001
 VOLUME /data
-EXPOSE 8080 9464-9470
+EXPOSE 8080 9464-9471
 # Each role has a port of its own ([telemetry] in config/earshot.toml): the one that runs here
 # answers. In bash, because starting Python for each look would cost more than the look.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["bash", "-c", \
-  "for port in {9464..9470}; do exec 3<>/dev/tcp/127.0.0.1/$port && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 ' && exit 0; done 2>/dev/null; exit 1"]
+  "for port in {9464..9471}; do exec 3<>/dev/tcp/127.0.0.1/$port && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 ' && exit 0; done 2>/dev/null; exit 1"]
 ENTRYPOINT ["earshot"]
 CMD ["up"]

@@ -27,7 +27,7 @@ class Panel:
 
 
 def _largest(metric: str, by: str) -> Line:
-    """Each sweep reports the same of the whole: the largest, not the sum."""
+    """Each maintain reports the same of the whole: the largest, not the sum."""
     return Line(f"max by ({by}) ({metric})", f"{{{{{by}}}}}")
 
 
