@@ -8,8 +8,6 @@ styles, the parts that scripts fetch, exports.
 
 from __future__ import annotations
 
-from typing import cast
-
 from flask import Flask, Response, g
 from flask_compress import Compress
 
@@ -43,7 +41,7 @@ def set_up(app: Flask) -> None:
         if has_form_token():
             return response
         close = getattr(response.response, "close", None)
-        answer = cast("Response", compressor.after_request(response))
+        answer = compressor.after_request(response)
         if close is not None:
             answer.call_on_close(close)  # a file that is read in pieces: the wrapper leaves it open
         return answer

@@ -123,6 +123,6 @@ def test_a_stream_of_events_is_never_compressed(world: World) -> None:
     try:
         assert answer.mimetype == "text/event-stream"
         assert "Content-Encoding" not in answer.headers
-        assert next(iter(answer.response)).startswith(b"retry:")
+        assert next(answer.iter_encoded()).startswith(b"retry:")
     finally:
         answer.close()
