@@ -17,6 +17,24 @@ OPERATORS: Mapping[str, tuple[str, Callable[[str, float], Test]]] = {
 }
 """How numbers compare: each name's sign, and what makes its test of a fact."""
 
+NONE = 1 << 30
+"""Stands for the number of a test that holds when there is none."""
+
+
+def always(_: Facts) -> bool:
+    """The test that holds for everything."""
+    return True
+
+
+def negated(test: Test) -> Test:
+    """`test` does not hold."""
+    return lambda facts: not test(facts)
+
+
+def is_truth(name: str, wanted: bool) -> Test:  # noqa: FBT001 -- the value that is asked for
+    """The field is `wanted`, true or false."""
+    return lambda facts: facts.get(name) is wanted
+
 
 def is_any(name: str, values: Sequence[Any]) -> Test:
     """The field is one of `values`."""
@@ -74,3 +92,22 @@ def any_of(tests: Sequence[Test]) -> Test:
         return False
 
     return some
+
+
+def first_of_each(
+    lists: Sequence[Sequence[tuple[int, Test]]],
+) -> Callable[[Facts], list[int]]:
+    """What gives, of each of `lists`, the number of the first test that holds, or `NONE`."""
+
+    def found(facts: Facts) -> list[int]:
+        firsts = []
+        for tests in lists:
+            for number, test in tests:
+                if test(facts):
+                    firsts.append(number)
+                    break
+            else:
+                firsts.append(NONE)
+        return firsts
+
+    return found

@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 from earshot.domain import WANTING, Classification, Classified, Intent, Sentiment, Urgency
 from router.policy.expression import Fields
 
+
+class AuthorFacts(TypedDict):
+    """The fields of `item.author`."""
+
+    name: str
+    handle: str
+    reach: int
+
+
+class ItemFacts(TypedDict):
+    """The fields of `item`; `item_facts` says what each means."""
+
+    topic: str
+    topics: list[str]
+    topic_confidence: float
+    sentiment: float
+    sentiment_label: str
+    intent: str
+    intent_confidence: float
+    wants_answer: float
+    urgency: str
+    spam: float
+    lang: str
+    lang_known: bool
+    addressed: bool
+    platform: str
+    source: str
+    reach: int
+    author: AuthorFacts
+    confidence: float
+    text_length: int
+    can_reply: bool
+    reopened: bool
+
+
+class AgentFacts(TypedDict):
+    """The fields of `agent`; `agent_facts` says what each means."""
+
+    teams: list[str]
+    langs: list[str]
+    skills: dict[str, int]
+    roles: list[str]
+    slots: int
+
+
 _SIGN = {Sentiment.NEGATIVE: -1.0, Sentiment.POSITIVE: 1.0}
 
 
-def item_facts(classified: Classified, *, reopened: bool = False) -> dict[str, Any]:
+def item_facts(classified: Classified, *, reopened: bool = False) -> ItemFacts:
     """The fields of `item`.
 
     `sentiment` runs from -1 (surely negative) to 1 (surely positive), `spam` is the
@@ -67,7 +112,7 @@ def agent_facts(
     skills: Mapping[str, int],
     roles: Sequence[str],
     slots: int,
-) -> dict[str, Any]:
+) -> AgentFacts:
     """The fields of `agent`; `skills` maps a skill to a level from 1 to 3, 0 if not named."""
     return {
         "teams": list(teams),
@@ -78,7 +123,7 @@ def agent_facts(
     }
 
 
-def _sample(*, full: bool) -> dict[str, Any]:
+def _sample(*, full: bool) -> ItemFacts:
     one = 1 if full else 0
     word = "word" if full else ""
     return {

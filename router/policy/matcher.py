@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import cel
 
 from router.policy.expression import Expression, ExpressionError, compile_list, first_match, flatten
-from router.policy.fact_tests import Facts, Test
+from router.policy.fact_tests import NONE, Facts, Test, first_of_each
 from router.policy.structure import Condition, Structure
 
 DEPTH = 16
 """How many conditions one chain nests: CEL's parser takes no more than some fifty levels."""
 
-_NONE = 1 << 30
-"""Stands for the number of a condition that holds when there is none."""
+
+class Match(NamedTuple):
+    """What holds: the first condition of each list, each boost or not, and the facts they read."""
+
+    firsts: Sequence[int]
+    boosts: Sequence[bool]
+    read: Mapping[str, object]
 
 
 class Matcher:
@@ -33,25 +38,22 @@ class Matcher:
         every = (*lists, *([boost] for boost in boosts))
         paths = frozenset().union(*(one.reads for part in every for one in part))
         self._reads = tuple(sorted({path.split(".")[1] for path in paths}))
-        tests = tuple(map(_tests, every))
-        self._tests, self._boosts = tests[: len(lists)], tests[len(lists) :]
+        self._first_structured = first_of_each(tuple(map(_tests, every)))
+        self._lists = len(lists)
         self._engine = _Engine(every)
         self._structured = all(isinstance(one, Structure) for part in every for one in part)
 
-    def match(self, facts: Facts) -> tuple[list[Any], dict[str, Any]]:
-        """The first match of each list, then whether each boost holds; and the facts read.
+    def match(self, facts: Facts) -> Match:
+        """What holds of `facts`, and those of them that the conditions read.
 
         Raises ExpressionError that names the condition that can't be worked out.
         """
         read = {name: facts[name] for name in self._reads}
-        found: list[Any] = [_first(tests, facts) for tests in self._tests]
-        if self._structured:
-            return found + [test(facts) for ((_, test),) in self._boosts], read
-        found += [_first(tests, facts) for tests in self._boosts]
-        if self._engine.may_come_before(found):
+        found = self._first_structured(facts)
+        if not self._structured and self._engine.may_come_before(found):
             found = self._engine.improve(found, facts)
-        split = len(self._tests)
-        return [*found[:split], *(number == 0 for number in found[split:])], read
+        boosts = [number == 0 for number in found[self._lists :]]
+        return Match(found[: self._lists], boosts, read)
 
 
 class _Engine:
@@ -105,7 +107,7 @@ class _Engine:
             return one.test(facts) if isinstance(one, Structure) else one.holds(context)
 
         return [
-            next((number for number, one in enumerate(part) if holds(one)), _NONE)
+            next((number for number, one in enumerate(part) if holds(one)), NONE)
             for part in self._lists
         ]
 
@@ -151,10 +153,3 @@ def _tests(conditions: Sequence[Condition]) -> tuple[tuple[int, Test], ...]:
     return tuple(
         (number, one.test) for number, one in enumerate(conditions) if isinstance(one, Structure)
     )
-
-
-def _first(tests: Sequence[tuple[int, Test]], facts: Mapping[str, Any]) -> int:
-    for number, holds in tests:
-        if holds(facts):
-            return number
-    return _NONE

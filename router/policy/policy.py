@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,7 @@ from earshot.domain import Classified, ItemFlag, Target
 from earshot.time.hours import Calendar
 from router.assign.state import RoutingPolicy
 from router.policy.expression import ExpressionError
-from router.policy.facts import agent_facts, item_facts
+from router.policy.facts import ItemFacts, agent_facts, item_facts
 from router.policy.matcher import Matcher
 from router.policy.structure import Condition
 
@@ -101,7 +100,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     next: Target
     flags: int
     confidence: float
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +160,7 @@ def decide_intake(policy: Policy, classified: Classified, *, reopened: bool = Fa
     """
     facts = item_facts(classified, reopened=reopened)
     try:
-        (intake, priority, team, *boosted), read = policy.matcher.match(facts)
+        (intake, priority, team), boosted, read = policy.matcher.match(facts)
     except ExpressionError as error:
         return _intake(policy, facts, {}, (Do.TRIAGE, str(error), "broken"), -1, -1, [])
     rule = policy.intake[intake]
@@ -172,8 +171,8 @@ def decide_intake(policy: Policy, classified: Classified, *, reopened: bool = Fa
 
 def _intake(
     policy: Policy,
-    facts: Mapping[str, Any],
-    read: Mapping[str, Any],
+    facts: ItemFacts,
+    read: Mapping[str, object],
     chosen: tuple[Do, str, str],
     priority: int,
     team: int,

@@ -22,9 +22,12 @@ from router.policy.fact_tests import (
     Facts,
     Test,
     all_of,
+    always,
     any_of,
     holds_any,
     is_any,
+    is_truth,
+    negated,
     within,
 )
 
@@ -69,7 +72,7 @@ def compile_structure(value: object, fields: Fields) -> Structure:
     empty list.
     """
     if value is True:
-        return Structure(value, lambda _: True, frozenset())
+        return Structure(value, always, frozenset())
     compiler = _Compiler(fields)
     test = compiler.every(value, (), 0)
     return Structure(value, test, frozenset(compiler.reads))
@@ -103,8 +106,7 @@ class _Compiler:
     def _key(self, key: object, said: object, above: tuple[str | int, ...], depth: int) -> Test:
         path = (*above, str(key))
         if key == "not":
-            inner = self.every(said, path, depth + 1)
-            return lambda facts: not inner(facts)
+            return negated(self.every(said, path, depth + 1))
         if key in ("any", "all"):
             tests = self._several(key, said, path, depth + 1)
             return any_of(tests) if key == "any" else all_of(tests)
@@ -159,7 +161,7 @@ class _Compiler:
     def _truth(self, name: str, leaf: str, said: object, path: tuple[str | int, ...]) -> Test:
         if not isinstance(said, bool):
             raise StructureError(f"`{name}` is `true` or `false`, not {shown(said)}", *path)
-        return lambda facts: facts.get(leaf) is said
+        return is_truth(leaf, said)
 
     def _bounds(
         self, name: str, leaf: str, said: Mapping[object, object], path: tuple[str | int, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import sys
 from collections import Counter
 from pathlib import Path
@@ -25,7 +24,14 @@ PRODUCT = ("earshot", "collectors", "classifier", "router", "dashboard", "operat
 FARTHEST = 15
 LONGEST = 250
 
-ON_THE_WAY = [ROOT / "router/route.py", *sorted((ROOT / "router/intake").glob("*.py"))]
+ON_THE_WAY = [
+    ROOT / "router/route.py",
+    *sorted((ROOT / "router/intake").glob("*.py")),
+    ROOT / "router/policy/policy.py",
+    ROOT / "router/policy/facts.py",
+    ROOT / "router/policy/matcher.py",
+    ROOT / "router/policy/fact_tests.py",
+]
 
 
 def product_file(frame: FrameType | None) -> str:
@@ -40,10 +46,9 @@ def calls_between_files(sessions: Sessions) -> list[tuple[str, str, str]]:
     """From, to and function of each call by which one product file enters another.
 
     Counted is what Python calls between `Router.handle`, with one decoded mention, and its
-    return, when the transaction is committed; by whichever way, a property too. Not counted:
-    calls within a file, calls by a library or into one, returns, and the tests of a
-    policy's conditions: as closures they are values that the policy's matcher holds, and how
-    many are tried is a question of the policy. A first mention warms up what is prepared once.
+    return, when the transaction is committed; by whichever way, a property or a closure too. Not
+    counted: calls within a file, calls by a library or into one, and returns. A first mention
+    warms up what is prepared once.
     """
     router = Router(sessions, {"acme": POLICY}, lambda: NOON)
     router.handle([a_classified(native_id="0", thread="0", classification=QUESTION)])
@@ -51,7 +56,7 @@ def calls_between_files(sessions: Sessions) -> list[tuple[str, str, str]]:
     calls: list[tuple[str, str, str]] = []
 
     def note(frame: FrameType, event: str, _: object) -> None:
-        if event != "call" or frame.f_code.co_flags & inspect.CO_NESTED:
+        if event != "call":
             return
         here, there = product_file(frame.f_back), product_file(frame)
         if here and there and here != there:
