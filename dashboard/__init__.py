@@ -25,7 +25,7 @@ from dashboard.frame import (
     static_urls,
 )
 from dashboard.frame.app_context import EXTENSION, AppContext, WebSettings
-from dashboard.frame.converters import ColumnNumber
+from dashboard.frame.inputs import ColumnNumber
 from dashboard.lists import pages as list_pages
 from dashboard.live import pages as live_pages
 from dashboard.thread import pages as thread_pages

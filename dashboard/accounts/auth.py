@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import cast
 
 from flask import (
     Blueprint,
@@ -19,18 +20,17 @@ from flask import (
     url_for,
 )
 from flask_wtf.csrf import CSRFError
-from sqlalchemy import select
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
-from dashboard.accounts import browser_sessions, people, signed_out
-from dashboard.accounts.passwords import TooBusy, verify
+from dashboard.accounts import acts, browser_sessions, people, signed_out
+from dashboard.accounts.passwords import TooBusy
 from dashboard.accounts.permissions import Permission, declared, needs, public
 from dashboard.accounts.throttle import Throttle
 from dashboard.frame.app_context import EXTENSION, AppContext, app_context, signed_in, viewer
 from dashboard.frame.errors import show
 from dashboard.frame.i18n import gettext as _
-from earshot.database.tables import PersonRow
+from dashboard.frame.inputs import form_input, wants_fragment
 
 pages = Blueprint("auth", __name__)
 
@@ -83,15 +83,10 @@ def guard() -> Answer | None:
     return None
 
 
-def wants_fragment() -> bool:
-    """Whether a script asked for a part of a page, so that a redirect would be lost on it."""
-    return "HX-Request" in request.headers or "X-Fragment" in request.headers
-
-
 def _wrong_token(_error: CSRFError) -> Answer:
     """A form of another sign-in than the present one, or of none."""
     if request.endpoint == "auth.sign_in":
-        email = people.normal_email(request.form.get("email", ""))[:254]
+        email = form_input(acts.SignIn).address
         return _refuse(email, _("This page was open for too long. Please sign in again."), 400)
     _load_viewer(passive=True)
     had_cookie = cookie_name() in request.cookies
@@ -126,26 +121,18 @@ def login() -> Answer:
 @pages.post("/login")
 @public
 def sign_in() -> Answer:
-    now = app_context().clock()
-    email = people.normal_email(request.form.get("email", ""))[:254]
-    address = request.remote_addr or ""
-    pause = throttle().attempt(address, email, now)
-    if pause:
-        app_context().metrics.add("sign_ins", outcome="throttled")
-        return _refuse(email, too_many(pause), 429)
-    with app_context().readers.begin() as reading:
-        person = reading.execute(
-            select(PersonRow.id, PersonRow.password_hash).where(
-                PersonRow.email == email, PersonRow.active
-            )
-        ).first()
-    right = verify(request.form.get("password", ""), person.password_hash if person else "")
-    if person is None or not right:
-        app_context().metrics.add("sign_ins", outcome="wrong")
-        return _refuse(email, _("Wrong e-mail or password."), 422)
-    throttle().succeeded(address, email)
-    app_context().metrics.add("sign_ins", outcome="right")
-    return _enter(person.id, now)
+    given, app = form_input(acts.SignIn), app_context()
+    now = app.clock()
+    match acts.sign_in(app, throttle(), given, request.remote_addr or "", now):
+        case acts.Throttled(pause):
+            app.metrics.add("sign_ins", outcome="throttled")
+            return _refuse(given.address, too_many(pause), 429)
+        case acts.WrongPassword():
+            app.metrics.add("sign_ins", outcome="wrong")
+            return _refuse(given.address, _("Wrong e-mail or password."), 422)
+        case person_id:
+            app.metrics.add("sign_ins", outcome="right")
+            return _enter(person_id, now)
 
 
 def too_many(pause: timedelta) -> str:
@@ -188,7 +175,12 @@ def _enter(person_id: int, now: datetime) -> Answer:
         message = _("You don't belong to a brand yet. Ask an admin to add you.")
         return _refuse("", message, 403)
     session.clear()
-    answer = redirect(_next() or url_for("home.home"))
+    return signed_in_as(token, _next() or url_for("home.home"))
+
+
+def signed_in_as(token: str, page: str) -> Response:
+    """Go on with `page` in the session of `token`."""
+    answer = cast("Response", redirect(page))
     answer.set_cookie(
         cookie_name(),
         token,
@@ -222,7 +214,7 @@ def logout() -> Answer:
 @pages.post("/brand")
 @needs(Permission.USE_DESK)
 def switch_brand() -> Answer:
-    brand = request.form.get("brand", "")
+    brand = form_input(acts.SwitchBrand).brand
     if brand not in viewer().brands:
         abort(403)
     with app_context().sessions.begin() as writing:

@@ -13,8 +13,9 @@ from flask import Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.answering import unsent
-from dashboard.frame.app_context import Viewer
+from dashboard.frame.app_context import Viewer, app_context
 from dashboard.frame.i18n import gettext as _
+from dashboard.frame.inputs import form_input
 
 Answer = str | AnyResponse | tuple[str, int]
 
@@ -39,7 +40,7 @@ def ask_to_sign_in(*, by_script: bool, had_cookie: bool) -> Answer:
     if request.method == "GET":
         here = local_path(request.full_path.rstrip("?"))
         return redirect(url_for("auth.login", next=here or "/", ended=1 if had_cookie else None))
-    kept = unsent.keep()
+    kept = _keep()
     page = render_template(
         "login.html", email="", error="", next=_back(kept), said=_nothing_done(kept)
     )
@@ -52,11 +53,16 @@ def wrong_token(who: Viewer | None, *, by_script: bool, had_cookie: bool) -> Ans
         return ask_to_sign_in(by_script=by_script, had_cookie=had_cookie)
     if by_script:
         return _to_script(400)
-    kept = unsent.keep()
+    kept = _keep()
     if kept is not None and kept.person_id == who.person_id:
         return redirect(_back(kept))
     said = _nothing_done(kept, who)
     return render_template("other_sign_in.html", said=said, next=_back(None)), 400
+
+
+def _keep() -> unsent.Kept | None:
+    app = app_context()
+    return unsent.keep(app, form_input(unsent.Unsent), app.clock())
 
 
 def _to_script(status: int) -> Answer:

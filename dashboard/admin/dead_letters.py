@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from msgspec import Meta
 from werkzeug.wrappers import Response
 
 from dashboard.accounts.permissions import Permission, needs
 from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import ngettext
+from dashboard.frame.inputs import Input, Number, form_input
 from earshot.log import dead_letters
 from earshot.log.dead_letters import DeadLetter, readable
 
 pages = Blueprint("dead", __name__)
 
 SIZE = 50
+
+
+class Chosen(Input, frozen=True, kw_only=True):
+    """The dead letters to settle: those of one page at most. None is an answer, too."""
+
+    id: Annotated[tuple[Number, ...], Meta(max_length=SIZE)] = ()
 
 
 @pages.get("/admin/dead")
@@ -56,10 +67,7 @@ def _find(letter_id: int) -> DeadLetter:
 @pages.post("/admin/dead/retry")
 @needs(Permission.SETTLE_DEAD)
 def retry() -> Response:
-    with app_context().sessions.begin() as writing:
-        done = dead_letters.want_retry(
-            writing, _chosen(), viewer().actor, app_context().clock(), brand=viewer().brand
-        )
+    done = _settle(dead_letters.want_retry)
     flash(ngettext("Retrying %(num)d dead letter.", "Retrying %(num)d dead letters.", done))
     return redirect(url_for("dead.letters"))
 
@@ -67,17 +75,15 @@ def retry() -> Response:
 @pages.post("/admin/dead/drop")
 @needs(Permission.SETTLE_DEAD)
 def drop() -> Response:
-    with app_context().sessions.begin() as writing:
-        done = dead_letters.drop(
-            writing, _chosen(), viewer().actor, app_context().clock(), brand=viewer().brand
-        )
+    done = _settle(dead_letters.drop)
     flash(ngettext("%(num)d dead letter dropped.", "%(num)d dead letters dropped.", done))
     return redirect(url_for("dead.letters"))
 
 
-def _chosen() -> list[int]:
-    """The ids that a form names, as many as one page can hold. None chosen is an answer too."""
-    chosen = request.form.getlist("id", type=int)[:SIZE]
-    if not chosen:
+def _settle(act: Callable[..., int]) -> int:
+    """Carry out `act` on the letters that the form names; how many that were."""
+    given, who, app = form_input(Chosen), viewer(), app_context()
+    if not given.id:
         flash(_("Select at least one dead letter."), "wrong")
-    return chosen
+    with app.sessions.begin() as writing:
+        return act(writing, given.id, who.actor, app.clock(), brand=who.brand)

@@ -11,23 +11,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
-from dashboard.answering import drafts, queries, undo, unsent
+from dashboard.answering import acts, drafts, queries, undo, unsent
 from dashboard.answering.queries import Answer, Assignment, Groups
 from dashboard.answering.reply_limits import length_for
 from dashboard.board import backlog_counts
-from dashboard.frame.app_context import Viewer, app_context, viewer
-from dashboard.frame.converters import column_number
+from dashboard.frame.app_context import app_context, viewer
 from dashboard.frame.i18n import gettext as _
-from dashboard.thread.conflicts import who_did_what
+from dashboard.frame.inputs import column_number, form_input, wants_fragment
+from dashboard.thread.conflicts import Conflict, conflict_page
 from dashboard.thread.item_detail import Pane, pane
-from dashboard.triage import verdicts
-from earshot.database.tables import ItemRow, ReplyRow
+from earshot.database.tables import ReplyRow
 from earshot.domain import ItemState
-from earshot.items import assignments, lifecycle
 from earshot.items.holding import HELD
-from earshot.items.lifecycle import Change, Forbidden, Stale
 from earshot.items.reply_length import ReplyLength
 
 pages = Blueprint("queue", __name__)
@@ -160,7 +156,7 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
         mine=found.item.assignee_id == who.person_id and ItemState(found.item.state) in HELD,
         draft=drafts.draft_of(session, who, item_id) if text is None else text,
         nonce=secrets.token_hex(8),
-        written_by=unsent.note(who, item_id, app_context().clock()),
+        written_by=unsent.note(app_context(), who, item_id, app_context().clock()),
         length=length_for(session, who.brand, found.newest.mention_id if found.newest else ""),
         assignment=queries.assignment_of(session, who.brand, item_id),
         similar=tuple(queries.similar_answers(session, who.brand, found.item)),
@@ -170,103 +166,72 @@ def _desktop(session: Session, item_id: int, text: str | None) -> Desktop | None
 @pages.post("/queue/next")
 @needs(Permission.ANSWER)
 def take_next() -> Page:
-    with app_context().sessions.begin() as writing:
-        taken = queries.take_next(writing, viewer(), app_context().clock())
+    app = app_context()
+    taken = acts.take_next(app, viewer(), app.clock())
     if taken is None:
         flash(_("Nothing is waiting for your teams."))
-        return redirect(url_for("queue.queue"))
-    return redirect(url_for("queue.item", item_id=taken))
+    return redirect(_to(taken))
 
 
 @pages.post("/queue/<int:item_id>/take")
 @needs(Permission.ANSWER)
 def take(item_id: int) -> Page:
-    expect = request.form.get("expect", type=column_number)
-    try:
-        with app_context().sessions.begin() as writing:
-            queries.take(writing, viewer(), item_id, expect, app_context().clock())
-    except (Stale, Forbidden):
-        return conflict(item_id)
-    return redirect(url_for("queue.item", item_id=item_id))
+    given, app = form_input(acts.Take), app_context()
+    conflict = acts.take(app, viewer(), item_id, given, app.clock())
+    return conflict_page([conflict]) if conflict else redirect(_to(item_id))
 
 
 @pages.post("/queue/<int:item_id>/accept")
 @needs(Permission.ANSWER)
 def accept(item_id: int) -> Page:
     """Accept an offer. Sent by the page when it opens an offered item."""
-    with app_context().sessions.begin() as writing:
-        accepted = assignments.accept(
-            writing, viewer().brand, item_id, viewer().person_id, app_context().clock()
-        )
+    app = app_context()
+    conflict = acts.accept(app, viewer(), item_id, app.clock())
     if wants_fragment():
-        return "", 204 if accepted else 409
-    return redirect(url_for("queue.item", item_id=item_id)) if accepted else conflict(item_id)
+        return "", 409 if conflict else 204
+    return conflict_page([conflict]) if conflict else redirect(_to(item_id))
 
 
 @pages.post("/queue/<int:item_id>/release")
 @needs(Permission.ANSWER)
 def release(item_id: int) -> Page:
-    who = viewer()
-    try:
-        with app_context().sessions.begin() as writing:
-            assignments.hand_back(
-                writing,
-                who.brand,
-                item_id,
-                who.person_id,
-                app_context().clock(),
-                expect=request.form.get("expect", type=column_number),
-                reason=request.form.get("reason", "").strip()[:200],
-            )
-    except (Stale, Forbidden):
-        return conflict(item_id)
+    given, app = form_input(acts.Release), app_context()
+    conflict = acts.release(app, viewer(), item_id, given, app.clock())
+    if conflict:
+        return conflict_page([conflict])
     flash(_("Returned to the queue. The item keeps its place."))
-    return redirect(url_for("queue.queue"))
+    return redirect(_to(None))
 
 
 @pages.post("/queue/<int:item_id>/done")
 @needs(Permission.ANSWER)
 def done(item_id: int) -> Page:
-    """End an item that needs no reply; only who holds it may."""
-    who, now = viewer(), app_context().clock()
-    expect = request.form.get("expect", type=column_number)
-    if expect is None:
-        abort(400)
-    with app_context().readers.begin() as reading:
-        following = following_item(queries.held_by(reading, who, now), item_id)
-        held = pane(reading, who, item_id)
-    if held is None:
+    given, app, who = form_input(acts.Close), app_context(), viewer()
+    now = app.clock()
+    outcome = acts.close(app, who, item_id, given, now)
+    if isinstance(outcome, acts.Missing):
         abort(404)
-    if held.item.assignee_id != who.person_id:
-        return conflict(item_id)
-    try:
-        with app_context().sessions.begin() as writing:
-            version = verdicts.decide(writing, who, item_id, expect, verdicts.Done(), now)
-    except (Stale, Forbidden):
-        return conflict(item_id)
-    undo.remember(who, item_id, version, now)
-    return redirect(_to(following))
+    if isinstance(outcome, Conflict):
+        return conflict_page([outcome])
+    undo.remember(who, item_id, outcome.version, now)
+    return redirect(_to(outcome.following))
 
 
 @pages.post("/queue/<int:item_id>/undo")
 @needs(Permission.ANSWER)
 def undo_close(item_id: int) -> Page:
-    """Take back that one has closed an item: it is one's own again, as it was."""
-    expect = request.form.get("expect", type=column_number)
-    if expect is None:
-        abort(400)
+    given, app = form_input(acts.UndoClose), app_context()
     undo.forget(item_id)
     try:
-        with app_context().sessions.begin() as writing:
-            undo.take_back(writing, viewer(), item_id, expect, app_context().clock())
+        conflict = acts.undo_close(app, viewer(), item_id, given, app.clock())
     except undo.TooLate:
         flash(
             _("Too late: you can undo this for five minutes only. Take the item again instead."),
             "wrong",
         )
         return redirect(_to(item_id))
-    except (Stale, Forbidden):
-        return conflict(item_id)
+    if conflict:
+        return conflict_page([conflict])
     flash(_("Undone. The item is assigned to you again."))
     return redirect(_to(item_id))
 
@@ -274,47 +239,11 @@ def undo_close(item_id: int) -> Page:
 @pages.post("/queue/<int:item_id>/draft")
 @needs(Permission.ANSWER)
 def draft(item_id: int) -> Page:
-    """Keep what is typed. The first keystroke accepts an offer and begins the answer."""
-    who, now = viewer(), app_context().clock()
-    with app_context().sessions.begin() as writing:
-        if not drafts.item_exists(writing, who.brand, item_id):
-            abort(404)
-        text = request.form.get("text", "")
-        drafts.save(writing, who, item_id, text, now)
-        begin_answering(writing, who, item_id, now)
+    given, app = form_input(acts.Draft), app_context()
+    if acts.save_draft(app, viewer(), item_id, given, app.clock()) is not None:
+        abort(404)
     return "", 204
-
-
-def begin_answering(session: Session, who: Viewer, item_id: int, now: datetime) -> None:
-    """Accept an offer and start on the item, if the person holds it. Raises as `move`."""
-    state = session.scalar(
-        select(ItemRow.state).where(
-            ItemRow.id == item_id, ItemRow.brand == who.brand, ItemRow.assignee_id == who.person_id
-        )
-    )
-    if state is None:
-        return
-    assignments.accept(session, who.brand, item_id, who.person_id, now)
-    if state == ItemState.ASSIGNED:
-        lifecycle.move(
-            session,
-            Change(
-                item_id=item_id, brand=who.brand, actor=who.actor, at=now, to=ItemState.ANSWERING
-            ),
-        )
-
-
-def following_item(groups: Groups, item_id: int) -> int | None:
-    """The most urgent other item of a queue."""
-    return next((line.id for line in groups.waiting if line.id != item_id), None)
 
 
 def _to(item_id: int | None) -> str:
     return url_for("queue.queue") if item_id is None else url_for("queue.item", item_id=item_id)
-
-
-def conflict(item_id: int) -> Page:
-    """Tell who was faster."""
-    with app_context().readers.begin() as reading:
-        words = who_did_what(reading, item_id)
-    return render_template("conflict.html", conflicts=[(item_id, words)]), 409

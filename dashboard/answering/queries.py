@@ -94,6 +94,11 @@ def grouped(lines: Iterable[ItemLine], now: datetime) -> Groups:
     )
 
 
+def following(groups: Groups, item_id: int) -> int | None:
+    """The most urgent other item of a queue."""
+    return next((line.id for line in groups.waiting if line.id != item_id), None)
+
+
 def reply_states(session: Session, who: Viewer, items: Iterable[int]) -> dict[int, str]:
     """How the newest reply to each item is: only what is on its way, failed or confirmed."""
     rows = session.execute(

@@ -10,18 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import current_app, request
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.accounts import browser_sessions
 from dashboard.answering import drafts
-from dashboard.frame.app_context import Viewer, app_context
+from dashboard.frame.app_context import AppContext, Viewer
+from dashboard.frame.inputs import Input
 from earshot.database.tables import MembershipRow, PersonRow
 from earshot.domain import Role
-
-FIELD = "written_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +30,42 @@ class Kept:
     item_id: int
 
 
-def note(who: Viewer, item_id: int, now: datetime) -> str:
+class Unsent(Input, frozen=True, kw_only=True):
+    """What the composer's form has for this: the text, and the note of `note`."""
+
+    text: str = ""
+    written_by: str = ""
+
+
+def note(app: AppContext, who: Viewer, item_id: int, now: datetime) -> str:
     """What the composer carries: for whom, of which brand, on which item, and when."""
-    return _signer().dumps([who.person_id, who.brand, item_id, int(now.timestamp())])
+    return _signer(app).dumps([who.person_id, who.brand, item_id, int(now.timestamp())])
 
 
-def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="unsent reply")
+def _signer(app: AppContext) -> URLSafeSerializer:
+    return URLSafeSerializer(app.web.secret_key, salt="unsent reply")
 
 
-def keep() -> Kept | None:
-    """Keep the text of the request as its writer's draft; None when it has no text or note.
+def keep(app: AppContext, given: Unsent, now: datetime) -> Kept | None:
+    """Keep the text as its writer's draft; None when there is no text or no note.
 
     A note counts as long as a sign-in can last, and only while its person answers for the
     brand.
     """
-    text = request.form.get("text", "").replace("\r\n", "\n")
-    if not text.strip():
+    if not given.text.strip():
         return None
     try:
-        person_id, brand, item_id, at = _signer().loads(request.form.get(FIELD, ""))
+        person_id, brand, item_id, at = _signer(app).loads(given.written_by)
     except BadData:
         return None
-    now = app_context().clock()
     if now.timestamp() - at > browser_sessions.ABSOLUTE.total_seconds():
         return None
-    with app_context().sessions.begin() as writing:
+    with app.sessions.begin() as writing:
         if not _answers(writing, brand, person_id):
             return None
         if not drafts.item_exists(writing, brand, item_id):
             return None
-        drafts.keep(writing, brand, person_id, item_id, text, now)
+        drafts.keep(writing, brand, person_id, item_id, given.text, now)
     return Kept(person_id, item_id)
 
 

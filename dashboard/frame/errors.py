@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 
-from flask import Flask, Response, current_app, g, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from flask import Flask, Response, current_app, g, render_template
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from dashboard.frame.i18n import gettext as _
 from dashboard.frame.i18n import lazy
+from dashboard.frame.inputs import BadInput, wants_fragment
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def set_up(app: Flask) -> None:
         return response
 
     app.register_error_handler(HTTPException, show)
+    app.register_error_handler(BadInput, refuse)
     app.register_error_handler(Exception, broke)
 
 
@@ -60,17 +62,28 @@ def broke(error: Exception) -> tuple[str, int]:
     return show(InternalServerError())
 
 
-def show(error: HTTPException) -> tuple[str, int]:
-    """The page, or for a script only its pane."""
+def refuse(error: BadInput) -> tuple[str, int]:
+    """A form whose field can't be used: its name, its value, and what it should be."""
+    found = _(
+        "The field “%(field)s” is “%(value)s”: %(why)s. Nothing was changed. Reload the page and"
+        " try again.",
+        field=error.field,
+        value=error.value,
+        why=error.why,
+    )
+    return show(BadRequest(), found)
+
+
+def show(error: HTTPException, advice: str = "") -> tuple[str, int]:
+    """The page, or for a script only its pane; `advice` in place of what is said by default."""
     status = error.code or 500
     title = TITLES.get(status, error.name)
-    advice = ADVICE.get(status, "")
-    fragment = "HX-Request" in request.headers or "X-Fragment" in request.headers
+    usual = ADVICE.get(status, "")
     page = render_template(
-        "_error.html" if fragment else "error.html",
+        "_error.html" if wants_fragment() else "error.html",
         status=status,
         title=_(title),
-        advice=_(advice) if advice else "",
+        advice=advice or (_(usual) if usual else ""),
         request_id=g.get("request_id", ""),
     )
     return page, status

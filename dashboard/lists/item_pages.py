@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, false, func, not_, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from dashboard.frame.app_context import Viewer
-from dashboard.frame.converters import column_number
 from dashboard.frame.deadlines import Level
+from dashboard.frame.inputs import column_number
 from dashboard.lists import due
 from dashboard.lists.filters import Filter, Terms
 from earshot.database.db import lowered

@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, stream_with_context
 from sqlalchemy.orm import Session
 
-from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
 from dashboard.board import backlog_counts
 from dashboard.frame.app_context import app_context, viewer
-from dashboard.frame.converters import column_number
 from dashboard.frame.deadlines import Level
+from dashboard.frame.inputs import column_number, wants_fragment
 from dashboard.lists import closed_clocks, due, item_pages, spreadsheet
 from dashboard.lists.closed_clocks import ClockLine
 from dashboard.lists.filters import parse

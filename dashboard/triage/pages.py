@@ -7,11 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from dashboard.accounts.auth import wants_fragment
 from dashboard.accounts.permissions import Permission, needs
 from dashboard.frame.app_context import app_context, viewer
-from dashboard.frame.converters import column_number
 from dashboard.frame.i18n import gettext as _
+from dashboard.frame.inputs import column_number, wants_fragment
 from dashboard.lists import item_pages
 from dashboard.lists.filters import parse
 from dashboard.lists.item_pages import Conditions, Key

@@ -131,7 +131,7 @@ def test_an_open_stream_ends_with_its_session(
     browser = world.browser("bob")
     answer = browser.get("/stream")
     stream = iter(answer.response)
-    assert [next(stream)[:5] for _ in range(3)] == [b"retry", b": bea", b": bea"]
+    assert [next(stream)[:5] for _ in range(3)] == [b"retry", b": kee", b": kee"]
     end(world, browser)
     assert list(islice(stream, 3)) == []
     answer.close()

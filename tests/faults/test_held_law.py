@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard.answering import pages, queries, reply_changes
+from dashboard.answering import acts, queries, reply_changes
 from dashboard.answering.replies import Written, queue_reply
 from dashboard.frame.app_context import Viewer
 from dashboard.triage import verdicts
@@ -130,7 +130,7 @@ class Desk(RuleBasedStateMachine):
     @rule(person=people, pick=st.integers(0))
     def an_answer_is_begun(self, person: int, pick: int) -> None:
         now = self.all.clock()
-        self.act(pick, lambda s, item: pages.begin_answering(s, viewer(person), item.id, now))
+        self.act(pick, lambda s, item: acts.begin_answering(s, viewer(person), item.id, now))
 
     @rule(person=people, pick=st.integers(0), kind=verdict_kinds)
     def a_verdict_is_given(self, person: int, pick: int, kind: Verdict | str) -> None:

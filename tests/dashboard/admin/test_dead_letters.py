@@ -113,8 +113,9 @@ def test_only_an_admin_may_settle_and_only_waiting_letters_of_the_brand(world: W
 def test_choosing_nothing_changes_nothing_and_says_so(world: World) -> None:
     bury(world)
     ada = world.browser("ada")
-    ada.post("/admin/dead/drop", {"id": ["x", ""]})
+    ada.post("/admin/dead/drop")
     assert "Select at least one dead letter." in ada.get("/admin/dead").text
+    assert ada.post("/admin/dead/drop", {"id": ["1", "x"]}).status_code == 400
     assert states(world) == ["waiting"]
 
 
