@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 
 from classifier.classify import classified
-from classifier.model.load import load_judge
+from classifier.model.load import load_classifier
 from collectors.contract.source import Cursor, Post
 from collectors.platforms.simulator.config import SimulatorConfig
 from collectors.platforms.simulator.source import Simulator
@@ -83,7 +83,7 @@ def main(texts: Path | None, count: int, batch: int) -> None:
     """Measure decoding, judging and encoding on this machine."""
     raw = from_file(texts, count) if texts else simulated(count)
     begun = time.process_time()
-    judge = load_judge("", brand.load(BRANDS))
+    classifier = load_classifier("", brand.load(BRANDS))
     loading_s = time.process_time() - begun
     spent = dict.fromkeys(("decode", "judge", "encode"), 0.0)
     counted = 0
@@ -91,7 +91,7 @@ def main(texts: Path | None, count: int, batch: int) -> None:
         clock = [time.process_time()]
         mentions = [MENTIONS.decode(message) for message in some]
         clock.append(time.process_time())
-        judged = classified(mentions, judge)
+        judged = classified(mentions, classifier)
         clock.append(time.process_time())
         for output in judged:
             CLASSIFIED.key(output)

@@ -20,7 +20,7 @@ from earshot.domain import (
 def classified(mentions: Sequence[Mention], classifier: Classifier) -> list[Classified]:
     """Each mention with its classification, in order.
 
-    A deletion has no text to judge: it passes with an empty classification, so that the next
+    A deletion has no text to classify: it passes with an empty classification, so that the next
     stage learns of it in the conversation's order.
     """
     judged = iter(classifier.classify([m for m in mentions if m.op is not Op.DELETE]))

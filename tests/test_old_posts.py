@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from classifier.classify import classified
-from classifier.model.load import RULES, load_judge
+from classifier.model.load import RULES, load_classifier
 from collectors.collect import Collector
 from collectors.contract.source import Source
 from collectors.matching.matching import compile_queries
@@ -87,8 +87,8 @@ class Line:
         """Everything that was collected since, through the bytes of both topics."""
         records = self.log.read(MENTIONS.name, 0, self.done, 10_000)
         self.done += len(records)
-        judge = load_judge(RULES, {"acme": BRAND})
-        judged = classified([MENTIONS.decode(record.value) for record in records], judge)
+        classifier = load_classifier(RULES, {"acme": BRAND})
+        judged = classified([MENTIONS.decode(record.value) for record in records], classifier)
         batch = [CLASSIFIED.decode(CLASSIFIED.encode(one)) for one in judged]
         Router(self.sessions, {"acme": POLICY}, now).handle(batch)
 

@@ -1,4 +1,4 @@
-"""What a judge has found out about words: it is the same in every text they stand in."""
+"""What a classifier has found out about words: it is the same in every text that has them."""
 
 from __future__ import annotations
 

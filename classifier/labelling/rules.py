@@ -51,7 +51,7 @@ _TOPIC_SURE, _TOPIC_STEP, _TOPIC_MOST = 0.5, 0.15, 0.9
 _MAX_REASONS = 3
 
 
-class RuleJudge:
+class RuleClassifier:
     """A `Classifier` by rules. A topic fits when the text has its words."""
 
     def __init__(

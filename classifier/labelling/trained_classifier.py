@@ -1,4 +1,4 @@
-"""The judge: mentions in, classifications out, by a trained model.
+"""The classifier: mentions in, classifications out, by a trained model.
 
 One pass over a batch: look its words up, score every task at once, read labels and reasons
 off the same numbers. Nothing is drawn from one mention to judge another, so that a batch is
@@ -70,7 +70,7 @@ class Classifier(Protocol):
     def classify(self, mentions: Sequence[Mention]) -> Sequence[Classification]: ...
 
 
-class Judge:
+class TrainedClassifier:
     """The trained classifier of a bundle, for the brands whose topics it is given.
 
     A brand without topics gets none. For use from one thread: it remembers words. Raises
@@ -100,7 +100,7 @@ class Judge:
             brand: prototypes(topics, bundle) for brand, topics in topics_by_brand.items() if topics
         }
         self._languages = BrandLanguages(languages_by_brand)
-        self._memory = self._blank()
+        self._token_cache = self._blank()
 
     def classify(self, mentions: Sequence[Mention]) -> list[Classification]:
         """One classification for each mention, in order. Any text is accepted."""
@@ -128,10 +128,10 @@ class Judge:
 
     def _read(self, texts: Sequence[str]) -> tuple[Grams, Floats, Floats]:
         """The n-grams of normalised `texts`, with the tasks' scores by token and by text."""
-        if self._memory.full:
-            self._memory = self._blank()
-        batch = grams(texts, self._bits, self._memory.vocabulary)
-        per_token = token_scores(batch, self._memory.tasks)
+        if self._token_cache.full:
+            self._token_cache = self._blank()
+        batch = grams(texts, self._bits, self._token_cache.vocabulary)
+        per_token = token_scores(batch, self._token_cache.tasks)
         return batch, per_token, document_sums(batch, per_token)
 
     def _batch(
@@ -143,7 +143,7 @@ class Judge:
         choices = [of_task(batch, per_token, scores, span) for span in self._spans]
         tasks = len(choices)
         choices += self._topics_of(brand, batch, scale)
-        words = self._memory.reasons.of(batch, reason_tokens(batch, choices))
+        words = self._token_cache.reasons.of(batch, reason_tokens(batch, choices))
         reasons = [words[at : at + len(texts)] for at in range(0, len(words), len(texts))]
         said = [mention.lang for mention in mentions]
         languages = self._languages.of(brand).labels(said, texts)
@@ -155,7 +155,7 @@ class Judge:
         wanting = together(self._spans[_INTENT].shares(scores), self._wanting, trust)
         names = self._topics[brand].names if brand in self._topics else ()
         topics = topic_labels(choices[tasks:], names, reasons[tasks:], len(texts))
-        alarming = self._memory.alarming(batch).tolist()
+        alarming = self._token_cache.alarming(batch).tolist()
         return [
             Classification(
                 model=self.version,
@@ -178,7 +178,7 @@ class Judge:
         ]
 
     def _topics_of(self, brand: str, batch: Grams, scale: Floats) -> list[Choice]:
-        words = self._memory.topics.get(brand)
+        words = self._token_cache.topics.get(brand)
         if words is None:
             return []
         per_token = token_scores(batch, words)

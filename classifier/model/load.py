@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from classifier.labelling.rules import RuleJudge
+from classifier.labelling.rules import RuleClassifier
 from classifier.labelling.topics import Topic
-from classifier.labelling.trained_classifier import Classifier, Judge
+from classifier.labelling.trained_classifier import Classifier, TrainedClassifier
 from classifier.model.bundle import DEFAULT_MODEL, load
 from earshot.brand import Brand
 
@@ -15,7 +15,7 @@ RULES = "rules"
 """What an operator writes for the rules that need no model."""
 
 
-def load_judge(model: str, brands: Mapping[str, Brand]) -> Classifier:
+def load_classifier(model: str, brands: Mapping[str, Brand]) -> Classifier:
     """The classifier `model` for `brands`, by slug.
 
     `model` is the file of a trained one, `rules` for the rules alone, or empty for the model
@@ -31,5 +31,5 @@ def load_judge(model: str, brands: Mapping[str, Brand]) -> Classifier:
     }
     languages = {slug: brand.languages for slug, brand in brands.items()}
     if model == RULES:
-        return RuleJudge(topics, languages)
-    return Judge(load(Path(model) if model else DEFAULT_MODEL), topics, languages)
+        return RuleClassifier(topics, languages)
+    return TrainedClassifier(load(Path(model) if model else DEFAULT_MODEL), topics, languages)

@@ -1,4 +1,4 @@
-"""What the judge reads of a post: its text, bounded and put into one shape.
+"""What the classifier reads of a post: its text, bounded and put into one shape.
 
 Training and judging go through `normalise`, so that a model never meets a spelling that it
 was not taught. Addresses and names of people become placeholders: they say nothing that

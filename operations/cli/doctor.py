@@ -100,10 +100,10 @@ def _policies(settings: Settings, brands: Mapping[str, Brand]) -> Finding:
 
 
 def _model(settings: Settings, brands: Mapping[str, Brand]) -> Finding:
-    from classifier.model.load import load_judge
+    from classifier.model.load import load_classifier
 
     try:
-        load_judge(settings.classify.model, brands)
+        load_classifier(settings.classify.model, brands)
     except (ValueError, OSError) as error:  # BadBundle is a ValueError
         return Wrong(
             "model",

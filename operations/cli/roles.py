@@ -140,10 +140,10 @@ def classify(settings: Settings, run: Running, instance: str) -> None:
     """Classify mentions."""
     from classifier.classify import classified
     from classifier.model.bundle import BadBundle
-    from classifier.model.load import load_judge
+    from classifier.model.load import load_classifier
 
     try:
-        judge = load_judge(settings.classify.model, load_brands(settings))
+        classifier = load_classifier(settings.classify.model, load_brands(settings))
     except (BadBundle, ValueError) as error:
         raise OperatorError(f"classify.model: {error}") from error
     log = connect.open_log(settings, run.name, instance)
@@ -151,7 +151,7 @@ def classify(settings: Settings, run: Running, instance: str) -> None:
     stage = Stage(
         source=MENTIONS,
         sink=CLASSIFIED,
-        handle=lambda mentions: classified(mentions, judge),
+        handle=lambda mentions: classified(mentions, classifier),
         metrics=run.metrics,
         probe=run.probe,
         clock=run.now,

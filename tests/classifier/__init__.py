@@ -1,1 +1,1 @@
-"""Tests of the judge: its laws, its file format, its figures."""
+"""Tests of the classifier: its laws, its file format, its figures."""

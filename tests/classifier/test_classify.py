@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from classifier.classify import classified
-from classifier.labelling.rules import RuleJudge
-from classifier.labelling.trained_classifier import Classifier, Judge
+from classifier.labelling.rules import RuleClassifier
+from classifier.labelling.trained_classifier import Classifier, TrainedClassifier
 from classifier.model.bundle import Bundle
 from earshot.domain import TOMBSTONE, Classification, Mention, Op
 from earshot.log.topics import CLASSIFIED
@@ -15,7 +15,7 @@ from tests.builders import a_mention
 
 @pytest.fixture(params=["trained", "rules"])
 def classifier(request: pytest.FixtureRequest, shipped: Bundle) -> Classifier:
-    return Judge(shipped, {}) if request.param == "trained" else RuleJudge({})
+    return TrainedClassifier(shipped, {}) if request.param == "trained" else RuleClassifier({})
 
 
 class _Counting:
@@ -28,7 +28,7 @@ class _Counting:
 
     def classify(self, mentions: Sequence[Mention]) -> list[Classification]:
         self.asked += mentions
-        return RuleJudge({}).classify(mentions)
+        return RuleClassifier({}).classify(mentions)
 
 
 def _deleted(native_id: str) -> Mention:

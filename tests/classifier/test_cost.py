@@ -7,7 +7,7 @@ import sys
 import time
 
 from classifier.labelling.topics import Topic
-from classifier.labelling.trained_classifier import Judge
+from classifier.labelling.trained_classifier import TrainedClassifier
 from classifier.model.bundle import Bundle
 from classifier.training.training_labels import Example
 from tests.builders import a_mention
@@ -18,9 +18,9 @@ BUDGET_US = 300
 _START = """
 import sys
 from classifier.model.bundle import DEFAULT_MODEL, load
-from classifier.labelling.trained_classifier import Judge
-from classifier.labelling.rules import RuleJudge
-Judge(load(DEFAULT_MODEL), {}), RuleJudge({})
+from classifier.labelling.trained_classifier import TrainedClassifier
+from classifier.labelling.rules import RuleClassifier
+TrainedClassifier(load(DEFAULT_MODEL), {}), RuleClassifier({})
 print(sorted({"sklearn", "scipy", "py3langid"} & set(sys.modules)))
 """
 
@@ -32,12 +32,12 @@ def test_judging_starts_without_what_only_training_needs() -> None:
 
 def test_a_mention_in_a_batch_costs_little(shipped: Bundle, spoken: list[Example]) -> None:
     topics = [Topic(name=f"topic {at}", examples=(row.text,)) for at, row in enumerate(spoken[:8])]
-    judge = Judge(shipped, {"acme": topics})
+    classifier = TrainedClassifier(shipped, {"acme": topics})
     batch = [a_mention(text=f"{row.text} {row.label}") for row in spoken] * 5
-    judge.classify(batch)  # reads the language model
+    classifier.classify(batch)  # reads the language model
     costs = []
     for _ in range(3):
         begin = time.process_time()
-        judge.classify(batch)
+        classifier.classify(batch)
         costs.append((time.process_time() - begin) / len(batch) * 1e6)
     assert min(costs) < BUDGET_US

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from classifier.evaluate import calibration_error, evaluate
-from classifier.labelling.rules import RuleJudge
+from classifier.labelling.rules import RuleClassifier
 from classifier.training.training_labels import Example
 
 
@@ -13,7 +13,7 @@ def _sentiment(text: str, label: str) -> Example:
 
 def test_figures_are_counted_per_label() -> None:
     report = evaluate(
-        RuleJudge({}),
+        RuleClassifier({}),
         [
             _sentiment("love it", "positive"),
             _sentiment("great", "positive"),
@@ -40,4 +40,4 @@ def test_calibration_error_is_how_far_confidence_is_from_truth() -> None:
 
 def test_a_task_without_examples_is_refused() -> None:
     with pytest.raises(ValueError, match="no example is labelled for the task 'spam'"):
-        evaluate(RuleJudge({}), [_sentiment("a", "neutral")], "spam")
+        evaluate(RuleClassifier({}), [_sentiment("a", "neutral")], "spam")

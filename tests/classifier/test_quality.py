@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from classifier.evaluate import evaluate
-from classifier.labelling.rules import RuleJudge
-from classifier.labelling.trained_classifier import Judge
+from classifier.labelling.rules import RuleClassifier
+from classifier.labelling.trained_classifier import TrainedClassifier
 from classifier.model.bundle import DEFAULT_MODEL, Bundle
 from classifier.training.training_labels import Example
 
@@ -20,8 +20,8 @@ LEAST_ON_SPOKEN = {"sentiment": 0.70, "intent": 0.85, "spam": 0.80}
 def test_sentences_said_to_brands_are_understood(
     shipped: Bundle, spoken: list[Example], task: str
 ) -> None:
-    trained = evaluate(Judge(shipped, {}), spoken, task)
-    rules = evaluate(RuleJudge({}), spoken, task)
+    trained = evaluate(TrainedClassifier(shipped, {}), spoken, task)
+    rules = evaluate(RuleClassifier({}), spoken, task)
     assert trained.macro_recall >= LEAST_ON_SPOKEN[task], trained.as_table()
     assert trained.macro_recall > rules.macro_recall
 
@@ -29,8 +29,8 @@ def test_sentences_said_to_brands_are_understood(
 def test_sentences_written_last_are_understood_better_than_by_rules(
     shipped: Bundle, written_last: list[Example]
 ) -> None:
-    trained = evaluate(Judge(shipped, {}), written_last, "intent")
-    rules = evaluate(RuleJudge({}), written_last, "intent")
+    trained = evaluate(TrainedClassifier(shipped, {}), written_last, "intent")
+    rules = evaluate(RuleClassifier({}), written_last, "intent")
     assert trained.macro_recall >= 0.75, trained.as_table()
     assert trained.macro_recall > rules.macro_recall
 
@@ -45,7 +45,9 @@ def _tweets(path: Path) -> list[Example]:
 
 def test_sentiment_on_the_public_validation_set(public_sets: Path, shipped: Bundle) -> None:
     report = evaluate(
-        Judge(shipped, {}), _tweets(public_sets / "sentiment_semeval_val.csv"), "sentiment"
+        TrainedClassifier(shipped, {}),
+        _tweets(public_sets / "sentiment_semeval_val.csv"),
+        "sentiment",
     )
     assert report.macro_recall >= 0.68, report.as_table()
     assert report.calibration_error <= 0.10, report.as_table()

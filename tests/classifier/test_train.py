@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from classifier.evaluate import evaluate
-from classifier.labelling.trained_classifier import Judge
+from classifier.labelling.trained_classifier import TrainedClassifier
 from classifier.model.bundle import Bundle, load
 from classifier.text.normalization import normalise
 from classifier.train import merged, train, train_default, train_labels
@@ -111,7 +111,7 @@ def taught(tmp_path: Path) -> Bundle:
 
 
 def test_an_operator_teaches_the_judge_new_words(taught: Bundle) -> None:
-    (found,) = Judge(taught, {}).classify([a_mention(text="mine zorped", lang="en")])
+    (found,) = TrainedClassifier(taught, {}).classify([a_mention(text="mine zorped", lang="en")])
     assert found.sentiment.value == "negative"
     assert "zorped" in found.sentiment.reasons
     assert [(entry.name, entry.texts) for entry in taught.header.learnt] == [("gizmo", 3)]
@@ -120,13 +120,13 @@ def test_an_operator_teaches_the_judge_new_words(taught: Bundle) -> None:
 def test_what_an_operator_does_not_teach_stays(
     taught: Bundle, shipped: Bundle, spoken: list[Example]
 ) -> None:
-    before, after = Judge(shipped, {}), Judge(taught, {})
+    before, after = TrainedClassifier(shipped, {}), TrainedClassifier(taught, {})
     texts = [example.text for example in spoken]
     for task in ("intent", "spam"):
         np.testing.assert_allclose(
             after.probabilities(texts, task), before.probabilities(texts, task), atol=0.05
         )
-    was, now = (evaluate(judge, spoken, "sentiment").macro_recall for judge in (before, after))
+    was, now = (evaluate(classifier, spoken, "sentiment").macro_recall for classifier in (before, after))
     assert now >= was - 0.1
 
 
@@ -135,8 +135,8 @@ def test_an_operator_teaches_a_task_of_two_labels(tmp_path: Path) -> None:
     rows = [f"blorp parade number {at},spam,spam" for at in range(8)]
     labels.write_text("\n".join(["text,task,label", *rows]), encoding="utf-8")
     train_labels(labels, tmp_path / "own.npz")
-    judge = Judge(load(tmp_path / "own.npz"), {})
-    blorp, plain = judge.classify(
+    classifier = TrainedClassifier(load(tmp_path / "own.npz"), {})
+    blorp, plain = classifier.classify(
         [a_mention(text=text, lang="en") for text in ("blorp parade today", "where is my order")]
     )
     assert (blorp.spam.value, plain.spam.value) == ("spam", "ham")

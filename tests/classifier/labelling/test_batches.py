@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from classifier.features import token_cache
 from classifier.labelling.topics import Topic, prototypes
-from classifier.labelling.trained_classifier import TASKS, Judge
+from classifier.labelling.trained_classifier import TASKS, TrainedClassifier
 from classifier.model.bundle import Bundle
 from collectors.platforms.simulator.config import SimulatorConfig
 from collectors.platforms.simulator.source import Simulator
@@ -28,8 +28,8 @@ ROUNDED = 0.5e-4 + 1e-6
 
 
 @pytest.fixture(scope="module")
-def judge(shipped: Bundle) -> Judge:
-    return Judge(shipped, {"acme": TOPICS})
+def classifier(shipped: Bundle) -> TrainedClassifier:
+    return TrainedClassifier(shipped, {"acme": TOPICS})
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,10 @@ def _parts(classification: Classification) -> dict[str, tuple[Label, ...]]:
     return tasks | {"topic": classification.topics}
 
 
-def _assert_meant(judge: Judge, reference: Reference, texts: Sequence[str]) -> None:
-    judged = judge.classify([a_mention(text=text, lang="en") for text in texts])
+def _assert_meant(
+    classifier: TrainedClassifier, reference: Reference, texts: Sequence[str]
+) -> None:
+    judged = classifier.classify([a_mention(text=text, lang="en") for text in texts])
     for text, classification in zip(texts, judged, strict=True):
         expected = reference.labels(text)
         for task, labels in _parts(classification).items():
@@ -64,56 +66,61 @@ def _assert_meant(judge: Judge, reference: Reference, texts: Sequence[str]) -> N
 
 
 def test_posts_are_judged_as_is_meant(
-    judge: Judge, reference: Reference, posts: list[Mention]
+    classifier: TrainedClassifier, reference: Reference, posts: list[Mention]
 ) -> None:
     texts = list(dict.fromkeys(post.text for post in posts))[:1_000]
-    _assert_meant(judge, reference, texts)
+    _assert_meant(classifier, reference, texts)
 
 
 @settings(max_examples=40, deadline=None)
 @given(texts=st.lists(any_text.map(lambda text: text[:80]), max_size=5))
 def test_any_text_is_judged_as_is_meant(
-    judge: Judge, reference: Reference, texts: list[str]
+    classifier: TrainedClassifier, reference: Reference, texts: list[str]
 ) -> None:
-    _assert_meant(judge, reference, texts)
+    _assert_meant(classifier, reference, texts)
 
 
-def test_posts_are_judged_together_as_one_by_one(judge: Judge, posts: list[Mention]) -> None:
-    together = judge.classify(posts)
-    assert together == [found for post in posts for found in judge.classify([post])]
+def test_posts_are_judged_together_as_one_by_one(
+    classifier: TrainedClassifier, posts: list[Mention]
+) -> None:
+    together = classifier.classify(posts)
+    assert together == [found for post in posts for found in classifier.classify([post])]
 
 
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.sets(st.integers(0, 600), max_size=6))
 def test_however_posts_are_grouped_they_are_judged_alike(
-    judge: Judge, posts: list[Mention], cuts: set[int]
+    classifier: TrainedClassifier, posts: list[Mention], cuts: set[int]
 ) -> None:
     some = posts[:600]
     ends = [*sorted(cuts), len(some)]
     grouped = [
         found
         for begin, end in zip([0, *ends], ends, strict=False)
-        for found in judge.classify(some[begin:end])
+        for found in classifier.classify(some[begin:end])
     ]
-    assert grouped == judge.classify(some)
+    assert grouped == classifier.classify(some)
 
 
 def test_a_judge_that_forgets_answers_as_one_that_remembers(
-    judge: Judge, shipped: Bundle, posts: list[Mention], monkeypatch: pytest.MonkeyPatch
+    classifier: TrainedClassifier,
+    shipped: Bundle,
+    posts: list[Mention],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(token_cache, "MOST_WORDS", 50)
-    forgetful = Judge(shipped, {"acme": TOPICS})
+    forgetful = TrainedClassifier(shipped, {"acme": TOPICS})
     batches = [posts[at : at + 100] for at in range(0, 1_000, 100)]
     for batch in batches:
-        assert forgetful.classify(batch) == judge.classify(batch)
+        assert forgetful.classify(batch) == classifier.classify(batch)
     alone = [a_mention(text=f"word{n}", author=an_author()) for n in range(200)]
-    assert forgetful.classify(alone) == judge.classify(alone)
+    assert forgetful.classify(alone) == classifier.classify(alone)
     assert forgetful.classify([]) == []
 
 
 def test_memory_of_words_is_bounded(shipped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_cache, "MOST_WORDS", 1_000)
-    judge = Judge(shipped, {"acme": TOPICS})
+    classifier = TrainedClassifier(shipped, {"acme": TOPICS})
     for step in range(20):
-        judge.classify([a_mention(text=f"word{step}x{n}", lang="en") for n in range(300)])
-        assert len(judge._memory.vocabulary.words) <= 1_301
+        classifier.classify([a_mention(text=f"word{step}x{n}", lang="en") for n in range(300)])
+        assert len(classifier._token_cache.vocabulary.words) <= 1_301

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.labelling.rules import RuleJudge, advertising, intent, sentiment
+from classifier.labelling.rules import RuleClassifier, advertising, intent, sentiment
 from classifier.labelling.topics import Topic
 from earshot.domain import Intent, Sentiment
 from tests.builders import a_mention
@@ -54,10 +54,10 @@ def test_a_topic_fits_when_the_text_has_its_words() -> None:
         Topic(name="delivery", description="parcels that are late"),
         Topic(name="price", description="too expensive"),
     ]
-    judge = RuleJudge({"acme": topics})
-    (c,) = judge.classify([a_mention(text="Two parcels and both late. Expensive!")])
+    classifier = RuleClassifier({"acme": topics})
+    (c,) = classifier.classify([a_mention(text="Two parcels and both late. Expensive!")])
     assert [(t.value, t.reasons) for t in c.topics] == [
         ("delivery", ("late", "parcel")),
         ("price", ("expensive",)),
     ]
-    assert c.model == judge.version
+    assert c.model == classifier.version

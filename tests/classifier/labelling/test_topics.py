@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.labelling.topics import Topic, probabilities, prototypes
-from classifier.labelling.trained_classifier import Judge
+from classifier.labelling.trained_classifier import TrainedClassifier
 from classifier.model.bundle import Bundle
 from classifier.train import TOPIC_CURVE, train
 from classifier.training.corpora import Corpus, seed
@@ -23,8 +23,8 @@ TOPICS = [
 
 
 def _topics(bundle: Bundle, text: str, topics: list[Topic] | None = None) -> list[str]:
-    judge = Judge(bundle, {"acme": TOPICS if topics is None else topics})
-    (found,) = judge.classify([a_mention(text=text, lang="en")])
+    classifier = TrainedClassifier(bundle, {"acme": TOPICS if topics is None else topics})
+    (found,) = classifier.classify([a_mention(text=text, lang="en")])
     return [topic.value for topic in found.topics]
 
 
@@ -49,8 +49,10 @@ def test_an_example_widens_a_topic(shipped: Bundle) -> None:
 
 
 def test_the_same_text_is_surely_its_own_topic(shipped: Bundle) -> None:
-    judge = Judge(shipped, {"acme": [Topic(name="x1", examples=("the courier left a box",) * 9)]})
-    (found,) = judge.classify([a_mention(text="the courier left a box", lang="en")])
+    classifier = TrainedClassifier(
+        shipped, {"acme": [Topic(name="x1", examples=("the courier left a box",) * 9)]}
+    )
+    (found,) = classifier.classify([a_mention(text="the courier left a box", lang="en")])
     assert found.topics[0].confidence > 0.9
 
 
@@ -113,7 +115,7 @@ def test_labelled_texts_are_folded_into_the_topic_of_their_name() -> None:
 
 def test_two_topics_of_one_name_are_refused(shipped: Bundle) -> None:
     with pytest.raises(ValueError, match="'delivery' is defined twice"):
-        Judge(shipped, {"acme": [TOPICS[1], TOPICS[1]]})
+        TrainedClassifier(shipped, {"acme": [TOPICS[1], TOPICS[1]]})
 
 
 def test_a_topic_without_a_name_is_refused() -> None:

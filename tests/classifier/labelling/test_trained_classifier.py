@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 
 from classifier.features.vectorizer import HashedNgrams
 from classifier.labelling.labels import MAX_REASONS
-from classifier.labelling.rules import RuleJudge
+from classifier.labelling.rules import RuleClassifier
 from classifier.labelling.topics import Topic
-from classifier.labelling.trained_classifier import FOREIGN_TRUST, TASKS, Classifier, Judge
+from classifier.labelling.trained_classifier import (
+    FOREIGN_TRUST,
+    TASKS,
+    Classifier,
+    TrainedClassifier,
+)
 from classifier.model.bundle import Bundle
 from classifier.text.normalization import normalise
 from classifier.train import weights_of
@@ -53,8 +58,12 @@ AWKWARD = [
 
 
 @pytest.fixture(scope="module", params=["trained", "rules"])
-def judge(request: pytest.FixtureRequest, shipped: Bundle) -> Judge | RuleJudge:
-    return Judge(shipped, TOPICS) if request.param == "trained" else RuleJudge(TOPICS)
+def classifier(
+    request: pytest.FixtureRequest, shipped: Bundle
+) -> TrainedClassifier | RuleClassifier:
+    return (
+        TrainedClassifier(shipped, TOPICS) if request.param == "trained" else RuleClassifier(TOPICS)
+    )
 
 
 def _labels(classification: Classification) -> list[Label]:
@@ -97,10 +106,10 @@ mentions = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(batch=mentions)
 def test_a_batch_is_judged_as_its_mentions_one_by_one(
-    judge: Judge | RuleJudge, batch: list[Mention]
+    classifier: TrainedClassifier | RuleClassifier, batch: list[Mention]
 ) -> None:
-    together = judge.classify(batch)
-    assert together == [judge.classify([mention])[0] for mention in batch]
+    together = classifier.classify(batch)
+    assert together == [classifier.classify([mention])[0] for mention in batch]
     for mention, classification in zip(batch, together, strict=True):
         _check(mention, classification)
 
@@ -108,32 +117,34 @@ def test_a_batch_is_judged_as_its_mentions_one_by_one(
 @settings(max_examples=30, deadline=None)
 @given(batch=mentions, order=st.randoms(use_true_random=False))
 def test_the_order_of_a_batch_does_not_matter(
-    judge: Judge | RuleJudge, batch: list[Mention], order: Random
+    classifier: TrainedClassifier | RuleClassifier, batch: list[Mention], order: Random
 ) -> None:
     shuffled = list(enumerate(batch))
     order.shuffle(shuffled)
-    judged = judge.classify([mention for _, mention in shuffled])
-    straight = judge.classify(batch)
+    judged = classifier.classify([mention for _, mention in shuffled])
+    straight = classifier.classify(batch)
     assert judged == [straight[at] for at, _ in shuffled]
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=[repr(text[:12]) for text in AWKWARD])
-def test_any_text_is_judged(judge: Judge | RuleJudge, text: str) -> None:
+def test_any_text_is_judged(classifier: TrainedClassifier | RuleClassifier, text: str) -> None:
     mention = a_mention(text=text)
-    (alone,) = judge.classify([mention])
+    (alone,) = classifier.classify([mention])
     _check(mention, alone)
-    assert judge.classify([a_mention(), mention, a_mention()])[1] == alone
+    assert classifier.classify([a_mention(), mention, a_mention()])[1] == alone
 
 
-def test_nothing_is_judged_in_an_empty_batch(judge: Judge | RuleJudge) -> None:
-    assert judge.classify([]) == []
+def test_nothing_is_judged_in_an_empty_batch(
+    classifier: TrainedClassifier | RuleClassifier,
+) -> None:
+    assert classifier.classify([]) == []
 
 
 def test_more_mentions_than_are_judged_at_once_keep_their_order(shipped: Bundle) -> None:
-    judge = Judge(shipped, TOPICS)
+    classifier = TrainedClassifier(shipped, TOPICS)
     texts = ["love it", "it is broken", "where is it?"] * 400
-    judged = judge.classify([a_mention(text=text, lang="en") for text in texts])
-    assert judged == judge.classify([a_mention(text=t, lang="en") for t in texts[:3]]) * 400
+    judged = classifier.classify([a_mention(text=text, lang="en") for text in texts])
+    assert judged == classifier.classify([a_mention(text=t, lang="en") for t in texts[:3]]) * 400
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -150,15 +161,15 @@ def test_the_fused_pass_gives_the_probabilities_of_the_scikit_learn_pipeline(
         head__sample_weight=weights_of(mine),
     )
     texts = ["", *AWKWARD, *(row.text for row in spoken)]
-    ours = Judge(small, {}).probabilities(texts, task)
+    ours = TrainedClassifier(small, {}).probabilities(texts, task)
     np.testing.assert_allclose(ours, pipeline.predict_proba(texts), atol=5e-3)
     assert np.ptp(ours) > 0.5
 
 
 def test_reasons_are_words_of_the_text(shipped: Bundle) -> None:
-    judge = Judge(shipped, TOPICS)
+    classifier = TrainedClassifier(shipped, TOPICS)
     text = "The checkout keeps failing, this is not good"
-    (c,) = judge.classify([a_mention(text=text)])
+    (c,) = classifier.classify([a_mention(text=text)])
     assert c.sentiment.value == Sentiment.NEGATIVE
     for label in (c.sentiment, c.intent, c.spam, *c.topics):
         assert label.reasons
@@ -168,46 +179,50 @@ def test_reasons_are_words_of_the_text(shipped: Bundle) -> None:
 
 
 def test_a_denied_word_is_shown_with_its_denial(small: Bundle) -> None:
-    (c,) = Judge(small, {}).classify([a_mention(text="it doesn't work", lang="en")])
+    (c,) = TrainedClassifier(small, {}).classify([a_mention(text="it doesn't work", lang="en")])
     shown = {word for label in (c.sentiment, c.intent) for word in label.reasons}
     assert "work" not in shown
 
 
 def test_people_are_no_reason_and_links_are_called_so(shipped: Bundle) -> None:
-    judge = Judge(shipped, {})
+    classifier = TrainedClassifier(shipped, {})
     texts = ["@ana @bob claim your prize http://x.example", "@ana http://x.example"]
-    for c in judge.classify([a_mention(text=text) for text in texts]):
+    for c in classifier.classify([a_mention(text=text) for text in texts]):
         for label in (c.sentiment, c.intent, c.spam):
             assert not {"@user", "http", "@ana"} & set(label.reasons)
 
 
 def test_a_text_without_a_word_is_a_neutral_remark(shipped: Bundle) -> None:
-    for c in Judge(shipped, TOPICS).classify([a_mention(text=text) for text in ("", " \n")]):
+    for c in TrainedClassifier(shipped, TOPICS).classify(
+        [a_mention(text=text) for text in ("", " \n")]
+    ):
         assert (c.sentiment.value, c.intent.value, c.spam.value) == ("neutral", "remark", "ham")
         assert not c.topics
 
 
 def test_labels_are_believed_less_in_a_language_the_model_was_not_taught(shipped: Bundle) -> None:
-    judge = Judge(shipped, {})
+    classifier = TrainedClassifier(shipped, {})
     text = "checkout keeps failing"
-    english, german = judge.classify([a_mention(text=text, lang=lang) for lang in ("en", "de")])
+    english, german = classifier.classify(
+        [a_mention(text=text, lang=lang) for lang in ("en", "de")]
+    )
     assert german.sentiment.value == english.sentiment.value
     assert german.sentiment.confidence < english.sentiment.confidence
     assert german.intent.confidence < english.intent.confidence
 
 
 def test_a_brand_gets_only_its_own_topics(shipped: Bundle) -> None:
-    judge = Judge(shipped, TOPICS)
+    classifier = TrainedClassifier(shipped, TOPICS)
     text = "the app is down and checkout keeps failing"
     batch = [a_mention(text=text, brand=brand) for brand in ("acme", "other", "nobody")]
-    acme, other, nobody = judge.classify(batch)
+    acme, other, nobody = classifier.classify(batch)
     assert [topic.value for topic in acme.topics] == ["checkout"]
     assert [topic.value for topic in other.topics] == ["outage"]
     assert nobody.topics == ()
 
 
 def test_the_version_names_the_model_s_content(small: Bundle, shipped: Bundle) -> None:
-    mine, other = Judge(small, {}).version, Judge(shipped, {}).version
+    mine, other = TrainedClassifier(small, {}).version, TrainedClassifier(shipped, {}).version
     assert mine.startswith(small.version)
     assert other.startswith(shipped.version)
     assert mine != other
@@ -215,7 +230,9 @@ def test_the_version_names_the_model_s_content(small: Bundle, shipped: Bundle) -
 
 @pytest.mark.parametrize("trained", [True, False])
 def test_the_version_changes_with_topics_and_languages(shipped: Bundle, *, trained: bool) -> None:
-    make: Callable[..., Classifier] = partial(Judge, shipped) if trained else RuleJudge
+    make: Callable[..., Classifier] = (
+        partial(TrainedClassifier, shipped) if trained else RuleClassifier
+    )
     versions = {
         make({}).version,
         make(TOPICS).version,
@@ -226,9 +243,15 @@ def test_the_version_changes_with_topics_and_languages(shipped: Bundle, *, train
     assert make(TOPICS).version == make(dict(reversed(TOPICS.items()))).version
 
 
-def test_each_brand_listens_in_its_own_languages(judge: Judge | RuleJudge, shipped: Bundle) -> None:
+def test_each_brand_listens_in_its_own_languages(
+    classifier: TrainedClassifier | RuleClassifier, shipped: Bundle
+) -> None:
     told = {"other": ["en", "sv"]}
-    mine = Judge(shipped, TOPICS, told) if isinstance(judge, Judge) else RuleJudge(TOPICS, told)
+    mine = (
+        TrainedClassifier(shipped, TOPICS, told)
+        if isinstance(classifier, TrainedClassifier)
+        else RuleClassifier(TOPICS, told)
+    )
     text = "Paketet har fortfarande inte kommit och ingen svarar i telefonen"
     acme, other = mine.classify([a_mention(text=text, brand=b) for b in ("acme", "other")])
     assert acme.lang.value != "sv"
@@ -242,7 +265,7 @@ def test_a_model_without_a_task_is_refused(small: Bundle) -> None:
         small, header=replace(small.header, heads=heads), weights=small.weights[:, :keep]
     )
     with pytest.raises(ValueError, match="no task 'spam'"):
-        Judge(lame, {})
+        TrainedClassifier(lame, {})
 
 
 PLAIN = [
@@ -253,11 +276,11 @@ PLAIN = [
 
 
 def test_what_an_author_wants_is_the_sum_of_question_complaint_and_request(shipped: Bundle) -> None:
-    judge = Judge(shipped, {})
-    shares = judge.probabilities(PLAIN, "intent")
+    classifier = TrainedClassifier(shipped, {})
+    shares = classifier.probabilities(PLAIN, "intent")
     labels = next(head.labels for head in shipped.header.heads if head.task == "intent")
     wanting = [labels.index(intent) for intent in ("question", "complaint", "request")]
-    judged = judge.classify([a_mention(text=text, lang="en") for text in PLAIN])
+    judged = classifier.classify([a_mention(text=text, lang="en") for text in PLAIN])
     for one, share in zip(judged, shares[:, wanting].sum(axis=1), strict=True):
         trust = 0.95 + 0.05 * FOREIGN_TRUST
         assert one.wants_answer == pytest.approx(0.5 + (share - 0.5) * trust, abs=1e-3)
@@ -265,18 +288,20 @@ def test_what_an_author_wants_is_the_sum_of_question_complaint_and_request(shipp
 
 
 def test_many_small_shares_add_up_to_an_author_who_wants_an_answer(shipped: Bundle) -> None:
-    judged = Judge(shipped, {}).classify([a_mention(text=text, lang="en") for text in PLAIN])
+    judged = TrainedClassifier(shipped, {}).classify(
+        [a_mention(text=text, lang="en") for text in PLAIN]
+    )
     assert all(one.wants_answer is not None and one.wants_answer >= 0.2 for one in judged)
     assert any(one.wants_answer and one.wants_answer > one.intent.confidence for one in judged)
 
 
 def test_where_the_language_is_not_known_nothing_is_sure(shipped: Bundle) -> None:
-    judge = Judge(shipped, {})
+    classifier = TrainedClassifier(shipped, {})
     texts = ["Where is my order?", "Thank you, I love it"]
     for text in texts:
-        (english,) = judge.classify([a_mention(text=text, lang="en")])
-        (turkish,) = judge.classify([a_mention(text=text, lang="tr")])
-        (german,) = judge.classify([a_mention(text=text, lang="de")])
+        (english,) = classifier.classify([a_mention(text=text, lang="en")])
+        (turkish,) = classifier.classify([a_mention(text=text, lang="tr")])
+        (german,) = classifier.classify([a_mention(text=text, lang="de")])
         assert (english.lang_known, turkish.lang_known, german.lang_known) == (True, False, False)
         assert english.wants_answer is not None
         assert german.wants_answer is not None
