@@ -265,12 +265,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
-            "Since the last step and the last survey",
+            "Since the last step and the last reconciliation",
             "s",
             "By role, and of the whole.",
             (
                 Line("time() - min by (role) (earshot_last_step_timestamp_seconds)", "{{role}}"),
-                Line("time() - max(earshot_survey_timestamp_seconds)", "survey"),
+                Line("time() - max(earshot_reconciliation_timestamp_seconds)", "reconciliation"),
                 Line("time() - max(earshot_ledger_timestamp_seconds)", "ledger"),
             ),
         ),

@@ -61,7 +61,7 @@ GaugeName = Literal[
     "ledger_difference",
     "purge_held",
     "ledger_timestamp_seconds",
-    "survey_timestamp_seconds",
+    "reconciliation_timestamp_seconds",
 ]
 HistogramName = Literal["step_seconds", "wait_seconds", "request_seconds"]
 Label = Literal["source", "topic", "brand", "state", "status", "outcome"]
@@ -144,7 +144,7 @@ GAUGES: Mapping[GaugeName, Metric] = {
     "purge_held": Metric("1 while nothing is purged because the clock is not believed"),
     "ledger_difference": Metric("mentions collected since yesterday that are nowhere; must be 0"),
     "ledger_timestamp_seconds": Metric("when the ledger was last drawn up"),
-    "survey_timestamp_seconds": Metric(
+    "reconciliation_timestamp_seconds": Metric(
         "when database and log were last asked for what stands above"
     ),
 }

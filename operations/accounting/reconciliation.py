@@ -81,7 +81,7 @@ class Reconciliation:
                     due = self.monotonic() + max(LEDGER_EVERY_S, LEDGER_REST * took)
             except (SQLAlchemyError, LogError) as error:
                 # the role itself will meet the same; what was told grows old, which is an alert
-                logger.warning("survey failed", extra={"reason": type(error).__name__})
+                logger.warning("reconciliation failed", extra={"reason": type(error).__name__})
             stop.wait(EVERY_S)
 
     def look(self) -> None:
@@ -99,7 +99,7 @@ class Reconciliation:
             for brand in self.brands:
                 self.metrics.set("items_open", open_items(session, brand), brand=brand)
                 self.metrics.set("items_overdue", overdue_items(session, brand, now), brand=brand)
-        self.metrics.set("survey_timestamp_seconds", now.timestamp())
+        self.metrics.set("reconciliation_timestamp_seconds", now.timestamp())
 
     def reconcile(self) -> None:
         """Draw up the ledger of yesterday and today. Raises what the database or log raises."""

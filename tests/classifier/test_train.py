@@ -126,7 +126,9 @@ def test_what_an_operator_does_not_teach_stays(
         np.testing.assert_allclose(
             after.probabilities(texts, task), before.probabilities(texts, task), atol=0.05
         )
-    was, now = (evaluate(classifier, spoken, "sentiment").macro_recall for classifier in (before, after))
+    was, now = (
+        evaluate(classifier, spoken, "sentiment").macro_recall for classifier in (before, after)
+    )
     assert now >= was - 0.1
 
 

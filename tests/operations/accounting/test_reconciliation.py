@@ -66,7 +66,7 @@ def test_an_empty_installation_tells_nothing_but_zeros(engine: Engine, log: Log)
     assert told(made.metrics, "earshot_dead_letters_waiting") == {"mentions": 0, "classified": 0}
     assert told(made.metrics, "earshot_ledger_difference") == {"": 0}
     assert set(told(made.metrics, "earshot_log_lag").values()) == {0}
-    for name in ("survey", "ledger"):
+    for name in ("reconciliation", "ledger"):
         assert told(made.metrics, f"earshot_{name}_timestamp_seconds") == {"": NOON.timestamp()}
 
 
@@ -182,10 +182,10 @@ def test_a_database_that_is_away_leaves_the_last_survey_standing(
         connection.exec_driver_sql("drop table backlog")
     stop = threading.Event()
     thread = made.start(stop)
-    wait_until(lambda: "survey failed" in caplog.text, 60, "told in the log")
+    wait_until(lambda: "reconciliation failed" in caplog.text, 60, "told in the log")
     stop.set()
     thread.join()
-    assert told(made.metrics, "earshot_survey_timestamp_seconds") == {"": NOON.timestamp()}
+    assert told(made.metrics, "earshot_reconciliation_timestamp_seconds") == {"": NOON.timestamp()}
     assert told(made.metrics, "earshot_ledger_timestamp_seconds") == {}
     engine.dispose()
 
