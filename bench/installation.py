@@ -1,4 +1,4 @@
-"""What is measured: the system, and the servers it stands on, each as a part with processes."""
+"""What is measured: the system, and the servers it is on, each as a part with processes."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class Collector:
     def _with_erasures(self, posts: Sequence[Post]) -> Sequence[Post]:
         """The posts, with the deletion of an account replaced by that of each of its mentions.
 
-        A platform that tells of a closed account names no posts: the deletion's `native_id` is
+        A platform that reports of a closed account names no posts: the deletion's `native_id` is
         the author's own id.
         """
         closed = [p for p in posts if p.op is Op.DELETE and p.native_id == p.author.id]

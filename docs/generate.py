@@ -1,6 +1,6 @@
 """Writes docs/reference/ from the code: `make docs`. A test fails when a page is stale.
 
-The prose of a page stands in docs/templates/, its tables are drawn from the code.
+The prose of a page is in docs/templates/, its tables are drawn from the code.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def keys_of(type_: type, above: str = "") -> Iterator[Key]:
 
 
 def _below(type_: inspect.Type, path: str) -> Iterator[Key]:
-    """The keys of the struct that stands at `path`, or in a list or mapping there."""
+    """The keys of the struct that is at `path`, or in a list or mapping there."""
     match type_:
         case inspect.StructType():
             yield from keys_of(type_.cls, f"{path}.")

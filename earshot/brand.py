@@ -1,6 +1,6 @@
 """A brand as its operator describes it: names, queries, topics, languages.
 
-Read from `<brands>/<slug>/brand.yaml`; the routing policy stands beside it. The folder's
+Read from `<brands>/<slug>/brand.yaml`; the routing policy is beside it. The folder's
 name is the brand's slug, which every row of the database carries.
 """
 

@@ -1,6 +1,6 @@
 """The vocabulary of the service. Values only: no I/O, no clock, no framework.
 
-What each word means stands in ARCHITECTURE.md. What travels in messages is made of msgspec
+What each word means is in ARCHITECTURE.md. What travels in messages is made of msgspec
 structs, which are read three times as fast as dataclasses. Every time here is aware and in UTC; a
 naive one is refused when the value is made, so that it can't reach a deadline.
 """

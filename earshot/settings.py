@@ -182,7 +182,7 @@ class Settings(_Section, frozen=True):
         return self.database.url or f"sqlite:///{self.home_path / 'earshot.db'}"
 
     def resolve(self, path: str) -> Path:
-        """A path of the settings: as it stands, or below the product's folder.
+        """A path of the settings: as it is, or below the product's folder.
 
         So that the files that are shipped are found from whichever folder a role is started.
         """
@@ -264,7 +264,7 @@ def _put(raw: dict[str, Any], steps: list[str], value: str, variable: str) -> No
 
 
 def _below(known: Any, step: str, variable: str) -> Any:
-    """What stands below `known` under the name `step`; None where anything may stand."""
+    """What is below `known` under the name `step`; None where anything may be."""
     if not isinstance(known, type(msgspec.Struct)):
         return None
     fields = {f.name: f.type for f in msgspec.structs.fields(known)}

@@ -1,4 +1,4 @@
-"""YAML that an operator wrote: plain values, and the line that each of them stands on.
+"""YAML that an operator wrote: plain values, and the line of each.
 
 Both the brand and the routing policy are read through this, so that every complaint names
 file, line and the path of what is wrong.
@@ -45,7 +45,7 @@ class YamlSource:
         return 1
 
     def error(self, message: str, *path: Step) -> OperatorError:
-        """An error about what stands at `path`."""
+        """An error about what is at `path`."""
         where = ".".join(str(step) for step in path)
         return OperatorError(
             f"{self.name}, line {self.line(*path)}"
@@ -106,7 +106,7 @@ def parse(text: str, name: str) -> YamlSource:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that says where a scalar stands that is not what its form or tag promises."""
+    """SafeLoader that says where a scalar is that is not what its form or tag promises."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 -- PyYAML's own signature
         try:
@@ -139,7 +139,7 @@ def _walk(
             word = str(key.value)
             if word in keys:
                 raise OperatorError(
-                    f"{name}, line {key.start_mark.line + 1}: {word!r} stands here twice"
+                    f"{name}, line {key.start_mark.line + 1}: {word!r} is given twice"
                 )
             keys.add(word)
             _walk(value, (*path, word), lines, name, above | {id(node)})

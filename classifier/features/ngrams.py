@@ -6,7 +6,7 @@ The n-grams of a text are
 * runs of 2 to 5 characters inside a token, its two edges counted as a character each
   (scikit-learn calls this `char_wb`);
 * a token once more, under another hash, when one of the three tokens before it denies it
-  ("not good"), unless a symbol stands between.
+  ("not good"), unless a symbol is between them.
 
 Each is hashed to a column number; nothing is stored that could be read back. Tokens repeat, so
 a `Vocabulary` numbers them, and what is inside a token is hashed once for each different one.

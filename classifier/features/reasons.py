@@ -67,7 +67,7 @@ class Reasons:
 
 
 def _repeated(number: Ints) -> NDArray[np.bool_]:
-    """Whether an entry stands further left in its row, too."""
+    """Whether an entry is further left in its row, too."""
     repeated = np.zeros(number.shape, np.bool_)
     for rank in range(1, number.shape[1]):
         repeated[:, rank] = (number[:, :rank] == number[:, rank, None]).any(axis=1)
@@ -88,7 +88,7 @@ def _rows(shown: NDArray[np.object_], kept: NDArray[np.bool_]) -> list[tuple[str
 
 
 def _after_denial(batch: Grams) -> NDArray[np.bool_]:
-    """Whether a token stands right after one that denies it."""
+    """Whether a token is right after one that denies it."""
     after = np.zeros(len(batch.word), np.bool_)
     negator = batch.vocabulary.negator[batch.word[batch.denied_at - 1]]
     after[batch.denied_at[negator]] = True

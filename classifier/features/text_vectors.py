@@ -14,7 +14,7 @@ from classifier.text.normalization import normalise
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """The entries of sparse vectors, sorted by vector: where each stands, and its value."""
+    """The entries of sparse vectors, sorted by vector: where each is, and its value."""
 
     vector: Ints
     column: Ints

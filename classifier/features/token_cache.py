@@ -15,7 +15,7 @@ from classifier.labelling.urgency import may_alarm
 
 MOST_WORDS = 2**16
 MOST_BYTES = 32 * 2**20
-"""A memory with this many words, or bytes of scores, is full: forget it, and begin anew."""
+"""A memory with this many words, or bytes of scores, is full: forget it, and begin again."""
 
 
 class Memory:

@@ -26,7 +26,7 @@ class Thesaurus:
     longest: int
 
     def met(self, text: str) -> frozenset[int]:
-        """The lines with a word or phrase that stands in `text`."""
+        """The lines with a word or phrase that is in `text`."""
         tokens = _TOKEN.findall(normalise(text))
         phrases = (
             " ".join(tokens[at : at + size])

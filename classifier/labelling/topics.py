@@ -147,7 +147,7 @@ def _described(topics: Sequence[Topic], weight: Floats) -> tuple[Ints, Floats]:
 
 
 def _means(bundle: Bundle, taught: Sequence[int], weight: Floats) -> Floats:
-    """The means of the labelled texts of the topics `taught`, weighted anew."""
+    """The means of the labelled texts of the topics `taught`, weighted again."""
     idf = bundle.idf.astype(np.float64)
     means: Floats = bundle.topics[taught] * (weight / np.where(idf > 0, idf, 1))
     return means

@@ -1,6 +1,6 @@
 """What a token is: a run of letters and digits, or a run of symbols.
 
-What is neither, or can't be seen, stands between tokens. Texts come from
+What is neither, or can't be seen, is between tokens. Texts come from
 `classifier.text.normalization.normalise`, which leaves no lone surrogate in them.
 """
 

@@ -50,7 +50,7 @@ def read_labels(path: Path) -> list[Example]:
 
 
 def parse_labels(lines: Iterable[str], name: str) -> list[Example]:
-    """As `read_labels`, from lines; `name` stands in messages."""
+    """As `read_labels`, from lines; `name` is in messages."""
     reader = csv.DictReader(lines, strict=True)
     examples: list[Example] = []
     wrong: list[str] = []

@@ -44,7 +44,7 @@ class Cause(StrEnum):
 class Rule:
     """What follows from a cause.
 
-    `again`: never, later, or only after the thread was read back, as the reply may stand there.
+    `again`: never, later, or only after the thread was read back, as the reply may be there.
     `wait_s` is the rest in seconds where the platform names none (None: our own back-off).
     """
 

@@ -69,7 +69,7 @@ def _batch(rows: Sequence[Row], cursor: CursorState, *, more: bool, gap: Gap | N
 
 
 class Place(CursorState, frozen=True, kw_only=True):
-    """Where an ascending source stands.
+    """Where an ascending source is.
 
     `epoch` names the numbering that `position` belongs to (an instance, a file, a
     UIDVALIDITY): positions of different epochs can't be compared. `at` is the platform's

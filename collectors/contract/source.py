@@ -6,7 +6,7 @@ the posts are durable in the log. A crash anywhere is a replay from the last sav
 and natural keys make the replay harmless. `collectors.contract.resume` has the three
 strategies that cover every platform, so that a new source writes one short method.
 
-A responder answers on the platform and reads back what stands there. It never retries by
+A responder answers on the platform and reads back what is there. It never retries by
 itself: an attempt without a clear answer is `Unknown`, and the shell reads the thread back.
 """
 
@@ -23,7 +23,7 @@ from collectors.contract.waits import bounded_wait_s
 from earshot.domain import Author, Op, aware
 
 Cursor = Mapping[str, Any]
-"""Where a source stands: small, JSON, complete, and editable by an operator."""
+"""Where a source is: small, JSON, complete, and editable by an operator."""
 
 
 class PlatformError(Exception):
@@ -196,7 +196,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """No clear answer (time-out, reset, 5xx, 'duplicate'): it may stand there or not."""
+    """No clear answer (time-out, reset, 5xx, 'duplicate'): it may be there or not."""
 
     reason: str
 
@@ -206,7 +206,7 @@ Outcome = Sent | Refused | Unknown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A post of the thread that stands on the platform now. `ours`: by the brand's account."""
+    """A post of the thread that is on the platform now. `ours`: by the brand's account."""
 
     native_id: str
     parent: str
@@ -219,7 +219,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """The thread as it stands: what became of the post, and what the platform shows below it."""
+    """The thread as it is: what became of the post, and what the platform shows below it."""
 
     gone: bool
     text: str = ""
@@ -237,6 +237,6 @@ class Responder(Protocol):
         """One attempt. Every failure is an outcome: this does not raise for the network."""
 
     def read(self, answer: Answer) -> Thread:
-        """What stands below `answer.parent` now. Raises PlatformError if it can't be read."""
+        """What is below `answer.parent` now. Raises PlatformError if it can't be read."""
 
     def close(self) -> None: ...

@@ -2,8 +2,8 @@
 
 A backup shows a reply as queued that the original may have posted a second later. An attempt
 without a clear answer is exactly what *unknown* means, so that is what such a reply becomes: its
-thread is read back twice before it may be tried (again). One that is made anew, because the
-backup knows nothing of it, is stopped by the check before sending: an answer of ours stands there.
+thread is read back twice before it may be tried (again). One that is made again, because the
+backup knows nothing of it, is stopped by the check before sending: an answer of ours is there.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def failed(session: Session, held: Claim, reason: str, now: datetime) -> bool:
 def confirmed(
     session: Session, held: Claim, native_id: str, url: str, seen_at: datetime, now: datetime
 ) -> bool:
-    """It stands on the platform since `seen_at`: the clock stops there and the item moves on."""
+    """It is on the platform since `seen_at`: the clock stops there and the item moves on."""
     columns = {
         "state": ReplyState.CONFIRMED,
         "native_id": native_id,
@@ -142,6 +142,6 @@ def _move_item(
                 return
         lifecycle.move(session, change)
     except lifecycle.Forbidden as error:
-        # closed by hand while the answer was on its way: the reply's own event tells the story
+        # closed by hand while the answer was on its way: the reply's own event says so
         event = {"item_id": held.item_id, "subject": str(held.id), "why": {"reason": str(error)}}
         lifecycle.record(session, held.brand, now, ACTOR, EventKind.ITEM_KEPT, [event])

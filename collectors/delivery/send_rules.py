@@ -1,4 +1,4 @@
-"""What to do with a reply, decided from what stands in the thread and what an attempt gave. Pure.
+"""What to do with a reply, decided from what is in the thread and what an attempt gave. Pure.
 
 The rules are those of a transactional outbox against a platform that may have no idempotency
 of its own: nothing is sent twice because an attempt without a clear answer is *unknown*, and
@@ -36,12 +36,12 @@ PREFIX = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proceed:
-    """Nothing stands against sending."""
+    """Nothing speaks against sending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyPosted:
-    """The reply stands there already: an earlier attempt got through."""
+    """The reply is there already: an earlier attempt got through."""
 
     seen: Seen
 
@@ -229,7 +229,7 @@ def same_text(left: str, right: str) -> bool:
 
 _SOME_LINK = "\N{LINK SYMBOL}"
 _LINK = re.compile(
-    # a name of a host begins once: tried anew at each of its parts, a long one takes for ever
+    # a name of a host begins once: tried again at each of its parts, a long one takes for ever
     r"(?:https?://|www\.)\S+|(?<![\w-])(?<![\w-]\.)(?:[\w-]+\.)+[a-z]{2,}\b(?:/\S*)?",
     re.IGNORECASE,
 )

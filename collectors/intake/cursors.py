@@ -35,7 +35,7 @@ def save_cursor(
 def mentions_of_author(
     session: Session, brand: str, platform: str, author_id: str
 ) -> list[tuple[str, str]]:
-    """Native id and thread of every stored mention by that author that still stands."""
+    """Native id and thread of every stored mention by that author that is not deleted."""
     rows = session.execute(
         select(MentionRow.native_id, MentionRow.thread).where(
             MentionRow.brand == brand,
@@ -66,7 +66,7 @@ def answers_to_us(
 ) -> frozenset[str]:
     """Of these posts with a parent, the native ids of those that answer a reply of ours.
 
-    Where a reply of ours may stand whose name we don't know yet, any answer may be to it: one
+    Where a reply of ours may be whose name we don't know yet, any answer may be to it: one
     too many is dismissed by a listener, one too few would be lost.
     """
     parents = our_replies(session, brand, platform, [post.parent for post in posts])
@@ -79,7 +79,7 @@ def answers_to_us(
 def threads_with_unnamed_replies(
     session: Session, brand: str, platform: str, threads: Sequence[str]
 ) -> frozenset[str]:
-    """Of these threads, the ones where a reply of ours may stand whose name we don't know.
+    """Of these threads, the ones where a reply of ours may be whose name we don't know.
 
     Its sender got no answer, or ended before it could note it: who answers that reply names a
     parent that we can't recognise yet.

@@ -56,7 +56,7 @@ def failure_of(error: Exception) -> PlatformError:
 
 @dataclass
 class PartState:
-    """Where one part stands in this process. `cursor` is loaded before the first poll.
+    """Where one part is in this process. `cursor` is loaded before the first poll.
 
     The next poll is at `due_at` for people, in UTC; what counts is `due_s`, in seconds of the
     monotonic clock, for the other may be set while the part rests.

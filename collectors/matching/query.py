@@ -36,7 +36,7 @@ _UNSPACED = (
 )
 _WITHOUT_SPACES = re.compile(f"[{_UNSPACED}]")
 SIGNS = "#@$"
-"""What may stand before a word and makes a tag, a handle or a share of it."""
+"""What may come before a word and makes a tag, a handle or a share of it."""
 
 _TOKEN = re.compile(rf"[{SIGNS}]?[^\W{_UNSPACED}]+")
 _ASCII_TOKEN = re.compile(rf"[{SIGNS}]?\w+", re.ASCII)

@@ -113,7 +113,7 @@ def _by_spelling(words: Sequence[tuple[str, int]]) -> Mapping[str, Sequence[int]
 
 
 def _places(tokens: Sequence[str]) -> Mapping[str, AbstractSet[int]]:
-    """Where each token stands, the signed ones without their sign as well."""
+    """Where each token is, the signed ones without their sign as well."""
     places: dict[str, set[int]] = defaultdict(set)
     for place, token in enumerate(tokens):
         places[token].add(place)

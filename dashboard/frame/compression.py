@@ -1,6 +1,6 @@
 """Compressed answers, but never where a secret is beside text that came with the request.
 
-The length of a compressed answer tells how much of the text repeats the secret (the attack is
+The length of a compressed answer shows how much of the text repeats the secret (the attack is
 BREACH, https://www.breachattack.com). A page with a form has the form's token in it, and shows
 what was searched for; so it goes out as it is. What has no token is compressed: scripts and
 styles, the parts that scripts fetch, exports.

@@ -27,7 +27,7 @@ def cell(value: object) -> str:
 
 
 def lines(header: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """The lines of a file, one at a time; a byte order mark tells the encoding to Excel."""
+    """The lines of a file, one at a time; a byte order mark names the encoding to Excel."""
     yield "\ufeff" + ",".join(cell(name) for name in header) + "\r\n"
     for row in rows:
         yield ",".join(cell(value) for value in row) + "\r\n"

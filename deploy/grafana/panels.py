@@ -118,7 +118,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Left of the rate limit",
             "percentunit",
-            "What a platform still takes, by source and who asks it. It falls and starts anew.",
+            "What a platform still takes, by source and who asks it. It falls, and starts again.",
             (
                 Line(
                     "min by (source, role) (earshot_rate_limit_remaining"
@@ -257,7 +257,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Free disk",
             "percentunit",
-            "Where the home folder of a role lies.",
+            "The disk that has a role's home folder.",
             (
                 Line(
                     "min by (role) (earshot_disk_free_bytes / earshot_disk_size_bytes)", "{{role}}"

@@ -188,11 +188,11 @@ def upsert(
     add: Sequence[str] = (),
     newer: str = "",
 ) -> int:
-    """Insert rows, or settle with the row that stands at the same `key`; how many were written.
+    """Insert rows, or settle with the row that is at the same `key`; how many were written.
 
     On a conflict, columns of `replace` are overwritten and columns of `add` are added up;
     with `newer` only where the new row's column of that name is greater. Without `replace`
-    and `add` a conflict leaves the row as it stands. `rows` must not repeat a key, and each
+    and `add` a conflict leaves the row as it is. `rows` must not repeat a key, and each
     must have the same columns.
     """
     if not rows:
@@ -282,10 +282,10 @@ def look_up(
 def update_rows(
     session: Session, table: type[Table], rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
 ) -> int:
-    """Overwrite what stands at each row's `key` with its other columns; how many stood there.
+    """Overwrite what is at each row's `key` with its other columns; how many there were.
 
     `key` may be more than the table's own: a version that must not have changed. A column that
-    is both looked for and overwritten stands in the row twice, the old value as `was_<name>`.
+    is both looked for and overwritten is in the row twice, the old value as `was_<name>`.
     `rows` must have the same columns.
     """
     if not rows:

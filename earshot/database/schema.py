@@ -1,4 +1,4 @@
-"""The schema's history: bring a database up to date, and say where it stands.
+"""The schema's history: bring a database up to date, and say where it is.
 
 A revision says its phase. One that only *expands* leaves everything in place that the version
 before it reads and writes, so it is applied before a deployment, while that version runs. One
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # Alembic is loaded only where something is to be migrated: every role asks where the schema
-# stands when it starts, and loading it takes a third of a second.
+# is when it starts, and loading it takes a third of a second.
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,7 +100,7 @@ def floor(revisions: Sequence[Revision], applied: str) -> str:
 def before_deployment(revisions: Sequence[Revision], applied: str) -> str:
     """The revision up to which a database at `applied` may be brought before a deployment. Pure.
 
-    Raises DatabaseError when an older version's contraction stands in the way.
+    Raises DatabaseError when an older version's contraction is in the way.
     """
     if not applied:
         return revisions[-1].number  # new: no version runs on it

@@ -203,7 +203,7 @@ class SourceHealthRow(Table):
 
 
 class MentionRow(Table):
-    """A mention as it stands after its newest revision, with its newest classification."""
+    """A mention as it is after its newest revision, with its newest classification."""
 
     __tablename__ = "mention"
     brand: Mapped[str] = mapped_column(primary_key=True)

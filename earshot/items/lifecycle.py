@@ -70,7 +70,7 @@ class Stale(Exception):
 class Change:
     """A change of one item. `columns` holds further columns of `item` to set.
 
-    `expect` is the version the decision was made on (None: whatever stands). `to` None keeps
+    `expect` is the version the decision was made on (None: any). `to` None keeps
     the state. `kind` is that of the event (None: that of `to`). `why` says which rule or
     person decided and on what grounds.
 
@@ -136,7 +136,7 @@ def move_all(session: Session, changes: Sequence[Change]) -> list[int]:
 
 
 def _standing(session: Session, changes: Sequence[Change]) -> dict[int, dict[str, Any]]:
-    """What stands in the columns that `changes` touch or count, by item."""
+    """What is in the columns that `changes` touch or count, by item."""
     touched = sorted({name for change in changes for name in change.columns} - set(_READ))
     ids = sorted({change.item_id for change in changes})
     columns = [getattr(ItemRow, name) for name in (*_READ, *touched)]
@@ -145,7 +145,7 @@ def _standing(session: Session, changes: Sequence[Change]) -> dict[int, dict[str
 
 
 class _Moving:
-    """Changes carried out on what stands, in memory: later ones see what earlier ones did."""
+    """Changes carried out on rows in memory: later ones see what earlier ones did."""
 
     def __init__(self, standing: Mapping[int, dict[str, Any]]) -> None:
         self.events: list[dict[str, Any]] = []

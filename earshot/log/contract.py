@@ -111,7 +111,7 @@ class Log(Protocol):
     def identity(self, topic: str) -> str:
         """Which topic of that name this is: with it, a partition and an offset name a record.
 
-        The same for as long as the topic's offsets count on; a topic that is made anew, in this
+        The same for as long as the topic's offsets count on; a topic that is made again, in this
         log or another, has another. Raises LogError for an unknown topic.
         """
 

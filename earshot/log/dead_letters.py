@@ -33,7 +33,7 @@ _BURIAL_HEADERS = frozenset({"topic", "from", "reason"})
 
 
 class Letter(StrEnum):
-    """Where a dead letter stands."""
+    """Where a dead letter is."""
 
     WAITING = "waiting"
     RETRY_WANTED = "retry_wanted"

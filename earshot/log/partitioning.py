@@ -56,7 +56,7 @@ class Lease:
 
 
 class Positions:
-    """Where one member stands in the partitions it holds.
+    """Where one member is in the partitions it holds.
 
     What was delivered and not committed is remembered, so that losing such a partition
     (even for a moment) is known at the next commit.

@@ -116,7 +116,7 @@ GAUGES: Mapping[GaugeName, Metric] = {
     ),
     "rate_limit_remaining": Metric(
         "requests that a platform still takes from a source until its scarcest rate limit starts"
-        " anew; not a number where it says nothing of that",
+        " again; not a number where it says nothing of that",
         "source",
     ),
     "rate_limit_requests": Metric("requests that this limit allows in all", "source"),
@@ -145,7 +145,7 @@ GAUGES: Mapping[GaugeName, Metric] = {
     "ledger_difference": Metric("mentions collected since yesterday that are nowhere; must be 0"),
     "ledger_timestamp_seconds": Metric("when the ledger was last drawn up"),
     "reconciliation_timestamp_seconds": Metric(
-        "when database and log were last asked for what stands above"
+        "when the database and the log were last asked for the metrics above"
     ),
 }
 HISTOGRAMS: Mapping[HistogramName, Metric] = {

@@ -1,4 +1,4 @@
-"""What a running role tells: its logs, and over HTTP its metrics and whether it is well."""
+"""What a running role reports: its logs, and over HTTP its metrics and whether it is well."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def read_ring(text: str, where: str) -> KeyRing:
                 "base64, as `head -c 32 /dev/urandom | base64` makes them"
             )
         if name in keys:
-            raise CredentialError(f"{where}: the key id {name!r} stands there twice; rename one")
+            raise CredentialError(f"{where}: the key ID {name!r} is there twice; rename one")
         keys[name] = key
     if not keys:
         raise CredentialError(f"{where}: there is no key in it")

@@ -1,8 +1,8 @@
 """The ledger: proof that what was collected is accounted for, per brand, source and day.
 
 A receipt is written for each revision of each mention with the cursor that covers it. The
-ledger asks of each receipt where its mention stands now. What stands nowhere is either still
-in the log, unread, or lost; the log's own count tells which.
+ledger asks of each receipt where its mention is now. What is nowhere is either still
+in the log, unread, or lost; the log's own count says which.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ STANDINGS = (
     "purged",
     "missing",
 )
-"""Where a collected revision may stand; `changes` are edits and deletions of a mention that
+"""Where a collected revision may be; `changes` are edits and deletions of a mention that
 is counted by its own first revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """One source's day: how much was collected, and where it stands now."""
+    """One source's day: how much was collected, and where it is now."""
 
     brand: str
     source: str
@@ -121,7 +121,7 @@ def difference(session: Session, in_flight: Callable[[], int], since: str) -> in
 
 
 def _standings(since: str) -> Select[Any]:
-    """Count receipts by brand, source, day and where the mention stands."""
+    """Count receipts by brand, source, day and where the mention is."""
     earlier = aliased(ReceiptRow)
     has_earlier = exists().where(
         earlier.brand == ReceiptRow.brand,

@@ -49,7 +49,7 @@ JOIN_S = 2.0
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """Asks `readers` and `log` about `brands` and tells `metrics`.
+    """Asks `readers` and `log` about `brands` and sets `metrics`.
 
     `spooled` counts what waits on this machine's disk for the log: collected, and not lost.
     """

@@ -3,7 +3,7 @@
 Nothing is stopped, so the copies are of different moments, and their order decides whether
 they fit together. Whatever says "this was done" must be copied before what it was done to:
 
-    1. the groups' offsets     (committed means: the output stands in the log or the database)
+    1. the groups' offsets     (committed means: the output is in the log or the database)
     2. the database            (a cursor means: the posts stand in the log)
     3. the topics' records
     4. everything else below `home`, with what stands for a platform in the demo
@@ -12,7 +12,7 @@ So each copy claims at most what a later copy holds: nothing is lost. What a lat
 beyond that is read or collected once more, and settles by its natural key: nothing is doubled.
 
 One thing could break this: that records are trimmed between 1 and 3 which the offsets of 1
-still need. It is looked for, and then everything is copied anew.
+still need. It is looked for, and then everything is copied again.
 
 Kafka's own records are not copied. The offsets of 1 are kept, for a restore to go back to.
 What may have gone out since, a reply, is the business of the restore (`operations.backup.restore`).

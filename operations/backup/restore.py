@@ -1,6 +1,6 @@
 """Put a backup back into an empty place, so that nothing is lost and nothing is sent twice.
 
-A backup is of the past. What a platform was told since is not in it: a reply that stands there
+A backup is of the past. What a platform was told since is not in it: a reply that is there
 as queued may long have been posted. So before a role can see the restored database, every such
 reply becomes *unknown*, and is sought on the platform before anything is tried again. That is
 done by `settle`, which the caller gives: this module knows no stage.

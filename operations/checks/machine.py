@@ -39,7 +39,7 @@ def room(home: Path, least_bytes: int = LEAST_FREE_BYTES) -> Finding:
     """Whether the disk of `home` has at least so many bytes free."""
     there = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(there).free
-    said = f"{free / 1e9:.1f} GB are free where {home} lies"
+    said = f"{free / 1e9:.1f} GB free at {home}"
     if free < least_bytes:
         return Wrong(
             "disk", said, f"free space, or move home to a disk with {least_bytes / 1e9:.1f} GB more"

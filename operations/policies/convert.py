@@ -79,7 +79,7 @@ class _Parser:
         self._next()
 
     def either(self) -> Written:
-        """What stands up to the end or a closing bracket. Raises NotConvertible."""
+        """What is up to the end or a closing bracket. Raises NotConvertible."""
         parts = [self._both()]
         while self._took("||"):
             parts.append(self._both())

@@ -66,7 +66,7 @@ def count(session: Session, reach: Reach) -> int:
 
 
 def purge_items(session: Session, reach: Reach, actor: str, now: datetime) -> int:
-    """Take out at most `BATCH` items; how many those were. One event tells how much went."""
+    """Take out at most `BATCH` items; how many those were. One event reports how much went."""
     ids = list(
         session.scalars(
             select(ItemRow.id)

@@ -1,6 +1,6 @@
 """Inserts of many whole rows: SQLAlchemy's statement, with a writer for each column.
 
-SQLAlchemy works out the parameters of each row anew, which costs more than SQLite takes to
+SQLAlchemy works out the parameters of each row again, which costs more than SQLite takes to
 store it; here statement and writers are made once per table, and a value is read from the
 attribute of a row that has the column's name. On PostgreSQL the rows are streamed with COPY, in
 its text format (https://www.postgresql.org/docs/current/sql-copy.html, "Text Format"): the

@@ -1,7 +1,7 @@
 """The SQL of offers: claiming what was decided, and taking back what nobody works on.
 
 Each function is one transaction of its caller, and loses a race without having changed
-anything: it raises Stale, and what others did stands.
+anything: it raises Stale, and what others did stays.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Fields:
     """What an expression may name: `samples` are values of variables, alike in their fields.
 
     At least one sample should be full and one empty, so that clauses meet both. Below an
-    `open_maps` path (`agent.skills`) any name may stand. `words` lists the values of a path that
+    `open_maps` path (`agent.skills`) any name may be. `words` lists the values of a path that
     has no others.
     """
 

@@ -56,7 +56,7 @@ def test_a_folder_without_brands_says_what_to_write(tmp_path: Path) -> None:
         (GOOD + "languages: [en, english]\n", "languages.1: 'english' is no ISO 639-1 code"),
         (GOOD + "languages: []\n", "line 4, languages: a brand answers in at least one"),
         (GOOD + "slug: other\n", "line 4, slug: the folder's name is the brand's slug"),
-        (GOOD + "name: Acme\n", "line 4: 'name' stands here twice"),
+        (GOOD + "name: Acme\n", "line 4: 'name' is given twice"),
     ],
 )
 def test_a_wrong_brand_is_told_by_line(tmp_path: Path, text: str, said: str) -> None:

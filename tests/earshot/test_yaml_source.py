@@ -37,7 +37,7 @@ def complaint(text: str) -> str:
         ("parts:\n  - size: 1\n  - size: x\n", "f.yaml, line 3, parts.1.size: Expected `int`"),
         ("parts:\n  - size: 1\n  - {}\n", "line 3, parts.1: Object missing required field `size`"),
         ("parts:\n\n\n  - sise: 1\n", "line 4, parts.0: Object contains unknown field `sise`"),
-        ("names:\n  a: b\n  a: c\n", "f.yaml, line 3: 'a' stands here twice"),
+        ("names:\n  a: b\n  a: c\n", "f.yaml, line 3: 'a' is given twice"),
         ("names:\n  a: b\n  1: c\n", "line 1, names: Expected `str`, got `int` as a key"),
         ("names:\n  a: 1\n", "line 1, names: Expected `str`, got `int`"),
         ("a: b\nc: [1, 2\n", "f.yaml, line 3, column 1: expected ',' or ']'"),

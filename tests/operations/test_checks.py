@@ -61,7 +61,7 @@ def test_a_folder_that_is_none_or_can_not_be_written_is_wrong(tmp_path: Path) ->
 
 def test_a_full_disk_is_wrong(small_disk: Path) -> None:
     assert isinstance(machine.folder(small_disk), Well)
-    wrong(machine.room(small_disk), "disk", "0.0 GB are free")
+    wrong(machine.room(small_disk), "disk", "0.0 GB free")
     with pytest.raises(OSError, match="No space left"), (small_disk / "all").open("wb") as file:
         file.write(b"\0" * 2**20)
     wrong(machine.folder(small_disk), "data folder", "No space left")

@@ -1,4 +1,4 @@
-"""The world behind the simulator: who says what and when, and what stands on its platform."""
+"""The world behind the simulator: who says what and when, and what is on its platform."""
 
 from collectors.contract.platform import Action, Platform, Policy
 from collectors.platforms.simulator.config import REPLY_LENGTH, SimulatorConfig, check_credentials

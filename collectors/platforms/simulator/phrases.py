@@ -1,6 +1,6 @@
 """What is said, and in which words: the sentences of each language, kind and topic.
 
-The material stands in `wordings/<language>.toml` as templates with slots. They are filled
+The material is in `wordings/<language>.toml` as templates with slots. They are filled
 once, with a fixed number of sentences per pool, so that saying one costs an index.
 """
 

@@ -1,4 +1,4 @@
-"""What stands on the simulated platform at a moment: the world's posts, ours, and follow-ups."""
+"""What is on the simulated platform at a moment: the world's posts, ours, and follow-ups."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class SimulatedPlatform:
         return Timeline(stretches=stretches, total=total) if stretches else None
 
     def standing(self, id: str, now: datetime) -> Standing | None:
-        """The post called `id` as it stands at `now`; None if it doesn't, or not any more."""
+        """The post called `id` as it is at `now`; None if it is not there, or no longer."""
         match place_of(self.config.seed, id):
             case WorldPost(part, index) if part < self.config.parts:
                 timeline = self.timeline(part)

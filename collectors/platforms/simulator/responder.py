@@ -41,7 +41,7 @@ from earshot.items.reply_length import tightest
 class SimulatorResponder:
     """The world as a platform to answer on, with the faults that real ones have.
 
-    It has no idempotency: the same answer sent twice stands there twice.
+    It has no idempotency: the same answer sent twice is there twice.
     """
 
     platform = NAME

@@ -179,7 +179,7 @@ def _shown(cursor: Mapping[str, object]) -> str:
 
 
 def _known_thread(said: Said, seed: int, part: int) -> str:
-    # Of every second deletion the platform tells the id only, as real ones do.
+    # Of every second deletion the platform reports the id only, as real ones do.
     if said.op is Op.DELETE and said.post & 1:
         return ""
     return world_id(seed, part, said.root)

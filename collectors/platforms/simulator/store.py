@@ -1,6 +1,6 @@
 """What the simulated platform remembers, in one SQLite file that several processes share.
 
-The tables are the ground truth for tests: `reply` holds what stands on the platform, whether
+The tables are the ground truth for tests: `reply` holds what is on the platform, whether
 or not the sender was told; `attempt` every try and how it really ended.
 """
 
@@ -53,12 +53,12 @@ class Fate(StrEnum):
 
 
 STANDS = frozenset({Fate.TAKEN, Fate.ANSWER_LOST})
-"""After these the reply stands on the platform."""
+"""After these the reply is on the platform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReply:
-    """A reply of the brand that stands on the platform, shown from `visible_at` on."""
+    """A reply of the brand that is on the platform, shown from `visible_at` on."""
 
     id: int
     key: str

@@ -87,7 +87,7 @@ class World:
         return self._after(change)
 
     def standing(self, index: int, end: int) -> Said | None:
-        """The post `index` as it stands before event `end`; None: deleted, or no post yet."""
+        """The post `index` as it is before event `end`; None: deleted, or no post yet."""
         if not (0 <= index < end and self._is_post(index)):
             return None
         said = self._post(index)
@@ -100,7 +100,7 @@ class World:
         return said
 
     def below(self, index: int, end: int) -> Iterator[Said]:
-        """The replies to `index` at every depth, as they stand before event `end`, in order.
+        """The replies to `index` at every depth, as they are before event `end`, in order.
 
         The replies to a deleted reply stay, as on a platform.
         """
@@ -130,7 +130,7 @@ class World:
         return at if at >= max(0, index - REACH) else _NONE
 
     def root(self, index: int) -> int:
-        """The first post of the thread that the post `index` stands in."""
+        """The first post of the thread that the post `index` is in."""
         while (parent := self.parent(index)) != _NONE:
             index = parent
         return index

@@ -68,7 +68,7 @@ class KafkaLogConsumer:
         self._check_open()
         with self._errors("polling"):
             self._fill(limit, timeout_s)
-            # what is held while the group is dealt anew may soon be another member's
+            # what is held while the group is dealt again may soon be another member's
             return self._deliver(limit) if self._is_member() else []
 
     def commit(self) -> None:
@@ -76,7 +76,7 @@ class KafkaLogConsumer:
         with self._errors("committing"):
             self._notice_rebalance()
             if self._lost:
-                self._fence("its partitions were dealt anew")
+                self._fence("its partitions were reassigned")
             if not self._next:
                 return
             try:
@@ -122,11 +122,11 @@ class KafkaLogConsumer:
             self._client.resume(*assigned)
 
     def _poll(self, timeout_s: float, records: int) -> Mapping[TopicPartition, list[Any]] | None:
-        """Records of Kafka; None when the group was dealt anew, and all is to be read again.
+        """Records of Kafka; None when the group was rebalanced, and all is to be read again.
 
         None at all while it is not known from where: the next poll asks once more.
         """
-        # the library forgets a join that is granted between two polls and begins anew: short
+        # the library forgets a join that is granted between two polls and begins again: short
         # polls would join for ever
         was_member = self._is_member()
         timeout_s = timeout_s if was_member else max(timeout_s, _JOIN_S)

@@ -1,6 +1,6 @@
 """What a producer has sent and does not know to be durable: bounded, watched, and checked.
 
-A client library that buffers without a bound, and may wait for ever, stands behind this.
+A client library that buffers without a bound, and may wait for ever, is behind this.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class KafkaLog:
     within `connect_timeout_s` is a LogError. `instance` names this process among the members of
     every group, the same after each restart: a member that comes back within
     `session_timeout_s` then has its partitions again, and nobody else stops meanwhile; it does
-    not leave when it closes. Empty: each restart deals the partitions anew, twice.
+    not leave when it closes. Empty: each restart reassigns the partitions, twice.
 
     New topics get `replication_factor` (-1: the broker's default). Producers put up to
     `messages_per_record` messages into one record (`earshot.log.kafka.pack`).
@@ -282,7 +282,7 @@ class KafkaLog:
 
     @contextmanager
     def _admin(self, doing: str) -> Iterator[KafkaAdminClient]:
-        """The log's own connection, made when first needed and made anew after an error."""
+        """The log's own connection, made when first needed and made again after an error."""
         with self._lock, kafka_errors(self.bootstrap, doing):
             if self._connected is None:
                 wait_for_port(self.bootstrap, self._connect_ms / 1000)

@@ -6,7 +6,7 @@ most of their work for each message. Both forms are always read, mixed as they c
 
 A pack is a record with the header `earshot-pack`, its text `1/COUNT`, and as its value the
 MessagePack array of its messages, each `[key, value, headers or nil]`. A record without that
-header is one message as it stands, whoever wrote it.
+header is one message as it is, whoever wrote it.
 
 The log's offset of a message is Kafka's offset of its record times 1024 plus the message's
 place in it: unique and ascending within a partition, and 64 bits hold it for ever. It is stored
@@ -76,7 +76,7 @@ def count(headers: Sequence[tuple[str, bytes | None]]) -> int:
 def unpack(raw: Any) -> list[Record]:
     """The messages of one record of Kafka, at least one, each with the log's offset.
 
-    What calls itself a pack and is none is one message, as it stands: whoever decodes its
+    What calls itself a pack and is none is one message, as it is: whoever decodes its
     value will refuse it.
     """
     start = offset_of(raw.offset)

@@ -70,7 +70,7 @@ class SqliteFile:
             self._pid = os.getpid()
         if self._pid != os.getpid():
             _inherited.append(self._connection)
-            raise LogError(f"{self.path}: opened before a fork: make the log anew in the child")
+            raise LogError(f"{self.path}: opened before a fork: make the log again in the child")
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:

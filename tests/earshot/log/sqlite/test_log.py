@@ -143,7 +143,7 @@ def test_a_log_is_not_carried_over_a_fork(log: SqliteLog, tmp_path: Path) -> Non
     told = forked.Queue()
     child = forked.Process(target=_in_the_child, args=(log, tmp_path, told))
     child.start()
-    assert "make the log anew" in told.get(timeout=30)
+    assert "make the log again" in told.get(timeout=30)
     assert told.get(timeout=30) == 6
     child.join()
     publish(log, "t", numbered(1))
