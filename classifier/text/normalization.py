@@ -15,7 +15,6 @@ READ_LIMIT = 2_000
 
 LINK = "http"
 PERSON = "@user"
-PLACEHOLDERS = frozenset({LINK, PERSON})
 
 _HALF = re.compile(r"[\ud800-\udfff]")
 _LINK = re.compile(r"(?:https?://|www\.)\S+")

@@ -29,11 +29,10 @@ TOUCH = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A live session: its viewer, when it was last used and when the person was last seen."""
+    """A live session: its viewer, and when it was last used."""
 
     viewer: Viewer
     session_seen_at: datetime
-    member_seen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def find(session: Session, token: str, now: datetime) -> Found | None:
         single_keys=person.single_keys,
         on_duty=place.on_duty,
     )
-    return Found(seen, browser.seen_at, place.seen_at)
+    return Found(seen, browser.seen_at)
 
 
 def _zone(name: str) -> ZoneInfo:

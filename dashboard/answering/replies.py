@@ -30,7 +30,6 @@ PENDING = (
     ReplyState.SENT,
     ReplyState.UNKNOWN,
 )
-THEN = (ItemState.ANSWERED, ItemState.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)

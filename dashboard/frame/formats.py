@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from babel.dates import format_datetime, format_time
+from babel.dates import format_datetime
 from babel.numbers import format_decimal, format_percent
 from flask import Flask, request
 from markupsafe import Markup
@@ -185,12 +185,6 @@ def ago_words(age: timedelta) -> str:
     if minutes < 60:  # noqa: PLR2004 -- an hour
         return _("%(n)d min ago", n=minutes)
     return _("%(n)d h ago", n=minutes // 60)
-
-
-def time_of_day(value: datetime) -> str:
-    """Hours and minutes in the reader's zone."""
-    who = signed_in()
-    return format_time(value, "HH:mm", tzinfo=who.timezone if who else None, locale=_place()[0])
 
 
 def web_url(url: str) -> str:
