@@ -87,6 +87,13 @@ def test_a_key_without_a_meaning_is_named() -> None:
         operator_pages.explained("x", list(keys_of(Settings)), meanings)
 
 
+@pytest.mark.parametrize("kind", ["how-to", "explanation"])
+def test_every_page_that_is_written_by_hand_is_in_the_index(kind: str) -> None:
+    index = text_of("docs/README.md")
+    pages = {f"{kind}/{path.name}" for path in (ROOT / "docs" / kind).glob("*.md")}
+    assert pages == {page for page in pages if f"({page})" in index}
+
+
 def test_every_page_of_the_reference_is_in_the_index() -> None:
     index = text_of("docs/README.md")
     assert not [name for name in generate.pages() if "/" not in name and name not in index]

@@ -56,7 +56,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """All rows, and the reckoning.
+    """All rows, and what does not add up.
 
     `in_flight` counts records that a stage has still to read. `difference` is what is missing
     beyond those: it must be 0. `without_receipt` counts mentions that were stored while their

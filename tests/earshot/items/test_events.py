@@ -82,6 +82,8 @@ def values(tree: ast.Module) -> Iterator[ast.expr]:
                     for key, value in pairs
                     if isinstance(key, ast.Constant) and key.value in {"state", "then"}
                 )
+            case ast.Return(value=ast.Tuple(elts=several)):
+                yield from several
             case ast.Return(value=ast.expr() as value):
                 yield value
             case ast.Assign(targets=[ast.Name(id="to")], value=value):
