@@ -73,7 +73,7 @@ def _on_one_line(said: str) -> str:
     )
 
 
-OURS = ("bench", "classifier", "collectors", "dashboard", "earshot", "router")
+OURS = ("bench", "classifier", "collectors", "dashboard", "earshot", "operations", "router")
 """Whose loggers follow the level. A library that narrates tells tokens and people's words."""
 
 

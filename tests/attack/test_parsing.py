@@ -23,7 +23,7 @@ from classifier.text.normalization import normalise
 from collectors.delivery.send_rules import same_text
 from collectors.matching.query import BadQuery, parse
 from dashboard.lists.filters import parse as parse_filter
-from dashboard.lists.spreadsheet import ACTIVE, cell, lines
+from dashboard.lists.spreadsheet import ACTIVE, harmless, lines
 from earshot import yaml_source
 from earshot.domain import TEXT_LIMIT
 from earshot.yaml_source import OperatorError
@@ -170,8 +170,8 @@ STARTS = st.sampled_from([*"=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", " =", "'=", '"=
 @given(st.builds(str.__add__, STARTS, st.text(max_size=30)))
 def test_no_text_begins_as_a_formula_whoever_opens_the_export(text: str) -> None:
     """Read back as a spreadsheet does: past quotes, and past spaces before the sign."""
-    (row,) = csv.reader(io.StringIO(cell(text), newline=""))
-    (said,) = row
+    _, line = lines(["text"], [[text]])
+    ((said,),) = csv.reader(io.StringIO(line, newline=""))
     assert not said.lstrip(" ").startswith(ACTIVE)
     assert said.removeprefix("'") == text or said == text
 
@@ -184,8 +184,9 @@ def test_no_cell_breaks_out_into_another(rows: list[list[str]]) -> None:
 
 
 def test_numbers_and_times_stay_what_they_are() -> None:
-    assert cell(-5) == '"-5"'
-    assert cell(datetime(2026, 3, 2)) == '"2026-03-02T00:00:00"'  # noqa: DTZ001 -- as it stands
+    assert harmless(-5) == "-5"
+    assert harmless(datetime(2026, 3, 2)) == "2026-03-02T00:00:00"  # noqa: DTZ001 -- as it is
+    assert list(lines(["a"], [[None]])) == ['\ufeff"a"\r\n', '""\r\n']
 
 
 # ---------------------------------------------------------------- models

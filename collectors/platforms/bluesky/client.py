@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,10 +38,8 @@ _CLOSE_TIMEOUT_S = 0.5
 STREAM_LIMIT = 4 << 20
 """The longest frame taken in, in bytes, once unpacked. Jetstream is asked not to send a longer one:
 we would have to close the connection, and get it again at the next."""
-_TOO_MANY = 429
 _NAME = re.compile(r"[A-Za-z0-9]{1,100}")
 """A server's name of an error, such as RecordNotFound; anything else there may repeat ours."""
-_SERVER_ERROR = 500
 
 
 class CursorTooOld(Exception):
@@ -81,7 +80,8 @@ def open_stream(config: BlueskyConfig, cursor: int) -> ClientConnection:
         status = error.response.status_code
         raise PlatformError(
             f"Jetstream {config.endpoint}: refused the connection ({status})",
-            permanent=400 <= status < _SERVER_ERROR and status != _TOO_MANY,  # noqa: PLR2004 - HTTP's client errors
+            permanent=HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+            and status != HTTPStatus.TOO_MANY_REQUESTS,
             retry_after_s=retry_after_s(_each(error.response.headers), utc_now()),
         ) from error
     except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as error:

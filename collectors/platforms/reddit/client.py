@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -37,8 +38,6 @@ LIMIT_HEADERS = (
     LimitHeaders(name="x-ratelimit", size="used", reset="seconds", counted_by="client"),
 )
 
-_TIMED_OUT = 408
-_SERVER_ERROR = 500
 _BY_CLIENT: WeakValueDictionary[tuple[str, str], RateLimits] = WeakValueDictionary()
 """Kept as long as a source or a responder of the client is there."""
 
@@ -74,7 +73,9 @@ class OneAttempt(Requestor):
                 raise
             raise Unanswered(type(error.original_exception).__name__) from error.original_exception
         wait_s = _in_plain_words(response)
-        unclear = response.status_code >= _SERVER_ERROR or response.status_code == _TIMED_OUT
+        unclear = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or (
+            response.status_code == HTTPStatus.REQUEST_TIMEOUT
+        )
         if unclear and not _signs_in(args):
             raise Unanswered(f"server error {response.status_code}", wait_s)
         return response

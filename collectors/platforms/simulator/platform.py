@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 
 from collectors.contract.source import PlatformError
@@ -44,10 +45,10 @@ US = Author(
 FREE_STEP_S = 0.5
 """Between two events of a world without pace, in its own time."""
 
-TOO_MANY = 429
+TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 """The status that says when to come back; it documents that nothing was done."""
 
-WRITES_FAIL = 503
+WRITES_FAIL = HTTPStatus.SERVICE_UNAVAILABLE
 """The status of a storm in which threads can still be read: attempts go out and get lost."""
 
 RETRY_AFTER_S = 1.0

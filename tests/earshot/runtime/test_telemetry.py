@@ -9,17 +9,21 @@ import statistics
 import sys
 import threading
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
+import earshot
 from earshot.runtime.metrics import Metrics
 from earshot.runtime.telemetry import (
     CONNECTION_S,
     CONNECTIONS,
+    OURS,
     PORT_STEP,
     HealthServer,
     HumanLines,
@@ -196,6 +200,17 @@ def test_logs_go_to_standard_error_and_libraries_keep_quiet(
     out, err = capsys.readouterr()
     assert out == ""
     assert [json.loads(line)["message"] for line in err.splitlines()] == ["asked"]
+
+
+def test_the_loggers_of_every_package_of_ours_follow_the_level() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    installed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    packages = {
+        name
+        for name in installed
+        if (Path(earshot.__file__).parents[1] / name / "__init__.py").exists()
+    }
+    assert packages - {"migrations"} <= set(OURS)
 
 
 def test_an_unknown_level_is_refused(root: logging.Logger) -> None:
