@@ -158,8 +158,9 @@ class Sender:
         if error.permanent or held.attempts + 1 >= send_rules.ATTEMPTS:
             self._fail(held, str(error))
             return
-        rest = error.retry_after_s or min(300.0, 2.0 ** (held.attempts + 1))
-        at = self.clock() + timedelta(seconds=rest)
+        backoff_s = min(send_rules.LONGEST_REST_S, 2.0 ** (held.attempts + 1))
+        rest_s = send_rules.longer_s(backoff_s, error.retry_after_s)
+        at = self.clock() + timedelta(seconds=rest_s)
         logger.warning(
             "thread unreadable before sending",
             extra={"reply": held.id, "earlier_attempts": held.attempts, "reason": str(error)},

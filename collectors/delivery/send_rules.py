@@ -24,6 +24,9 @@ ATTEMPTS = 8
 READ_ATTEMPTS = 5
 """How many failed read-backs in a row are made before a person is asked."""
 
+LONGEST_REST_S = 300.0
+"""The longest rest between attempts where the platform does not ask for more."""
+
 CLOCKS_DIFFER = timedelta(minutes=2)
 """A post of ours may carry a time this much before our own first attempt."""
 
@@ -132,8 +135,8 @@ def after_attempt(
         case Refused(reason=reason, retry_after_s=retry_after_s):
             if attempts >= ATTEMPTS:
                 return Fail(reason=f"{reason} (after {attempts} attempts)")
-            rest = retry_after_s if retry_after_s is not None else min(300.0, 2.0**attempts)
-            return Queue(at=now + timedelta(seconds=rest), reason=reason)
+            rest_s = longer_s(min(LONGEST_REST_S, 2.0**attempts), retry_after_s)
+            return Queue(at=now + timedelta(seconds=rest_s), reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +189,17 @@ def after_unreadable(
             reason=f"It is not known whether the reply was posted ({reason}). "
             "Check the thread before you send it again."
         )
-    rest = retry_after_s if retry_after_s is not None else min(300.0, 5.0 * 2**failures)
-    return ReadBack(at=now + timedelta(seconds=rest), reason=reason)
+    rest_s = longer_s(min(LONGEST_REST_S, 5.0 * 2**failures), retry_after_s)
+    return ReadBack(at=now + timedelta(seconds=rest_s), reason=reason)
+
+
+def longer_s(backoff_s: float, retry_after_s: float | None) -> float:
+    """How long to rest, in seconds: at least as long as the platform says, and longer each time.
+
+    A platform that is busy for a while may say "in a second" each time: taken at its word alone,
+    all attempts would be used up before it has calmed down.
+    """
+    return max(backoff_s, retry_after_s or 0.0)
 
 
 # ---------------------------------------------------------------- recognising our own

@@ -267,3 +267,26 @@ def test_short_texts_are_the_same_only_with_the_same_letters(a: list[str], b: li
     left, right = "".join(a), "".join(b)
     if min(len(left), len(right)) < send_rules.PREFIX:
         assert same_text(" ".join(a), " ".join(b)) == (left == right)
+
+
+@given(st.none() | st.floats(0, 900))
+def test_a_platform_that_is_busy_for_half_a_minute_uses_up_no_reply(
+    retry_after_s: float | None,
+) -> None:
+    """Whatever it says each time: read-backs and attempts rest longer and longer."""
+    reads = [
+        send_rules.after_unreadable("busy", failures=n, now=NOON, retry_after_s=retry_after_s)
+        for n in range(READ_ATTEMPTS - 1)
+    ]
+    refused = Refused(reason="busy", permanent=False, retry_after_s=retry_after_s)
+    sends = [
+        send_rules.after_attempt(refused, attempts=n, now=NOON, settle_s=1.0, confirm_after_s=1.0)
+        for n in range(1, ATTEMPTS)
+    ]
+    for tries in (reads, sends):
+        rests_s = [
+            (one.at - NOON).total_seconds() for one in tries if isinstance(one, ReadBack | Queue)
+        ]
+        assert len(rests_s) == len(tries)
+        assert sum(rests_s) >= 30
+        assert min(rests_s) >= (retry_after_s or 0.0) - 1e-6
