@@ -97,10 +97,10 @@ def run(
 def work(sessions: Sessions, now: datetime) -> int:
     """One look of every colleague at their desk; how many items were dealt with."""
     with sessions.begin() as session:
-        crew = _present(session, now)
-        held = _held(session, [member.person_id for member in crew])
+        agents = _present(session, now)
+        held = _held(session, [member.person_id for member in agents])
     done = 0
-    by_id = {(member.brand, member.person_id): member for member in crew}
+    by_id = {(member.brand, member.person_id): member for member in agents}
     for brand, person_id, item_id, made_at in held:
         who = by_id.get((brand, person_id))
         if who is None:
