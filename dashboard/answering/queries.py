@@ -47,7 +47,10 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """How an item came to its holder, in sentences; an offer ends at `lease_until` by itself."""
+    """How an item came to its holder, in sentences; an offer ends at `lease_until` by itself.
+
+    `policy_version` is empty where a person decided.
+    """
 
     state: str
     lease_until: datetime | None
@@ -165,7 +168,7 @@ def assignment_of(session: Session, brand: str, item_id: int) -> Assignment | No
     return Assignment(
         state=row.state,
         lease_until=row.lease_until,
-        policy_version=row.policy_version,
+        policy_version="" if row.policy_version == assignments.BY_HAND else row.policy_version,
         why=tuple(decisions.in_words(row.explain, names)),
     )
 

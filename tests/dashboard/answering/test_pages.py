@@ -367,9 +367,10 @@ def test_an_item_that_a_person_assigned_says_who_did(world: World) -> None:
     mine = add_mine(world, 1)
     chosen = {"by": f"person:{world.people['rita']}", "why": "a person chose"}
     with world.sessions.begin() as writing:
-        writing.execute(update(AssignmentRow).values(explain=chosen))
+        writing.execute(update(AssignmentRow).values(explain=chosen, policy_version="by hand"))
     said = one(world.browser("bob").get(f"/queue/{mine}"), "aside").text()
     assert "Assigned by Rita, not by a rule." in said
+    assert "Policy" not in said
 
 
 def test_earlier_answers_on_the_same_topic_are_at_hand(world: World) -> None:
