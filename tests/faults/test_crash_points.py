@@ -107,7 +107,7 @@ def test_every_step_that_the_code_names_is_known_and_passed_by_a_role() -> None:
     named = set()
     for folder in ("collectors", "classifier", "router", "dashboard", "operations", "earshot"):
         for path in (ROOT / folder).rglob("*.py"):
-            named |= set(re.findall(r'passed\("([a-z.]+)"\)', path.read_text()))
+            named |= set(re.findall(r'passed\("([a-z_.]+)"\)', path.read_text()))
     assert named == set(POINTS)
     assert {point.split(".")[0] for point in POINTS} == set(PASSED_BY)
 
