@@ -3,9 +3,12 @@
     acme "acme corp" (acme OR acmeco) -jobs NOT (job OR hiring) #acme @acme from:bob lang:en
 
 Words that follow each other must all occur; AND says the same and binds tighter than OR, as
-on X. The operators are written in capitals. A word also finds itself behind # or @; `#acme`
-finds the tag only. Chinese, Japanese, Korean, Thai and their like have no spaces between
-words, and emoji are no words: such terms are found anywhere in the text.
+on X; `|` is OR. The operators are written in capitals. Quotes, parentheses and the minus may be
+of any typography, which word processors and keyboards put in by themselves.
+
+A word also finds itself behind # or @; `#acme` finds the tag only. Chinese, Japanese, Korean,
+Thai and their like have no spaces between words, and emoji are no words: such terms are found
+anywhere in the text.
 """
 
 from __future__ import annotations
@@ -38,6 +41,31 @@ _WITHOUT_SPACES = re.compile(f"[{_UNSPACED}]")
 SIGNS = "#@$"
 """What may come before a word and makes a tag, a handle or a share of it."""
 
+_QUOTES = (
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}"
+    "\N{DOUBLE HIGH-REVERSED-9 QUOTATION MARK}\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}"
+    "\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}\N{FULLWIDTH QUOTATION MARK}"
+    "\N{LEFT CORNER BRACKET}\N{RIGHT CORNER BRACKET}"
+    "\N{LEFT WHITE CORNER BRACKET}\N{RIGHT WHITE CORNER BRACKET}"
+)
+_MINUSES = (
+    "\N{MINUS SIGN}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}"
+    "\N{FULLWIDTH HYPHEN-MINUS}"
+)
+_TYPOGRAPHY = str.maketrans(
+    dict.fromkeys(_QUOTES, '"')
+    | dict.fromkeys(_MINUSES, "-")
+    | {
+        "\N{FULLWIDTH LEFT PARENTHESIS}": "(",
+        "\N{FULLWIDTH RIGHT PARENTHESIS}": ")",
+        "\N{FULLWIDTH COLON}": ":",
+        "\N{FULLWIDTH VERTICAL LINE}": "|",
+        "\N{FULLWIDTH COMMERCIAL AT}": "@",
+        "\N{FULLWIDTH NUMBER SIGN}": "#",
+    }
+)
+"""What stands for a sign of the language: one character for one, so that columns stay."""
+
 _TOKEN = re.compile(rf"[{SIGNS}]?[^\W{_UNSPACED}]+")
 _ASCII_TOKEN = re.compile(rf"[{SIGNS}]?\w+", re.ASCII)
 _GRAMMAR = r"""
@@ -50,7 +78,7 @@ _GRAMMAR = r"""
          | FIELD (TERM | PHRASE) -> field
          | TERM -> term
          | PHRASE -> term
-    _OR.3: /OR(?![^\s()"])/
+    _OR.3: /OR(?![^\s()"])|\|{1,2}/
     _AND.3: /AND(?![^\s()"])/
     _NOT.3: /NOT(?![^\s()"])/
     _MINUS.3: /-(?=\S)/
@@ -58,7 +86,7 @@ _GRAMMAR = r"""
     _CLOSE: ")"
     FIELD.2: /(from|lang):/
     PHRASE: /"[^"]*"/
-    TERM: /(?!(?:AND|OR|NOT)(?![^\s()"]))[^\s()":-][^\s()":]*/
+    TERM: /(?!(?:AND|OR|NOT)(?![^\s()"]))[^\s()":|-][^\s()":|]*/
     %ignore /\s+/
 """
 _NAMES = {
@@ -155,6 +183,7 @@ def parse(query: str) -> Node:
         raise BadQuery(f"a query may have {LENGTH_LIMIT} characters, this one has {len(query)}")
     if not query.strip():
         raise BadQuery("column 1: the query is empty, expected a word")
+    query = query.translate(_TYPOGRAPHY)
     _bound_depth(query)
     try:
         tree = _PARSER.parse(query)

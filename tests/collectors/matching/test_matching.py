@@ -41,6 +41,18 @@ def matches(query: str, text: str, **changes: Any) -> bool:
         ("acme AND help", "acme", False),
         ('"acme help"', "acme, help", True),
         ('"acme help"', "help acme", False),
+        ("“acme corp”", "corp and acme", False),
+        ("“acme corp”", "Acme Corp!", True),
+        ("„acme corp“ OR «zen garden»", "a zen garden", True),
+        ("「acme corp」 （help | bug） −job", "acme corp: a bug", True),  # noqa: RUF001 -- the very signs
+        ("「acme corp」 （help | bug） −job", "acme corp: a job, a bug", False),  # noqa: RUF001 -- the very signs
+        ("acme –jobs", "acme jobs", False),  # noqa: RUF001 -- the very signs
+        ("from：ana", "whatever", True),  # noqa: RUF001 -- the very signs
+        ("acme|globex", "globex", True),
+        ("acme || globex -spam", "acme", True),
+        ("acme | globex -spam", "globex spam", False),
+        ('"a|b"', "is it a|b?", True),
+        ("wi‑fi", "my Wi-Fi fails", True),  # noqa: RUF001 -- the very signs
         ("a OR b c", "a", True),
         ("a OR b c", "b", False),
         ("a OR b c", "c b", True),
@@ -97,6 +109,9 @@ def test_a_match_names_its_queries_and_the_terms_that_are_there() -> None:
         ("(acme", r"column 6: the query ends, expected .*\)"),
         ("acme)", r"column 5: '\)' can't stand here"),
         ('acme "corp', "column 6: the quote is not closed"),
+        ("acme “corp", "column 6: the quote is not closed"),
+        ("acme — jobs", "column 6: '-' can't stand here"),
+        ("acme |", r"column 7: the query ends, expected .*a word"),
         ("url:x", "column 4: unknown field; the fields are from: and lang:"),
         ("acme !!!", "column 6: !!! holds no word"),
         ("NOT acme", "only says what must not be there"),
@@ -115,6 +130,15 @@ def test_a_wrong_query_is_named_with_the_column_and_what_was_expected(
 
 
 @given(st.text(alphabet='ab"()-:#@ NOTAND', max_size=60))
+def test_any_typography_of_a_sign_says_what_the_plain_one_says(query: str) -> None:
+    said = complaint(query, parse)
+    for plain, other in ('"“', '"』', "(（", ")）", "-−", "-—", ":：", "@＠", "#＃"):  # noqa: RUF001 -- the very signs
+        assert complaint(query.replace(plain, other), parse) == said
+        if not said:
+            assert parse(query.replace(plain, other)) == parse(query)
+
+
+@given(st.text(alphabet='ab"()-:#@| NOTAND', max_size=60))
 @example("-" * 50)
 @example("NOT NOT a")
 def test_any_text_is_a_query_or_a_clear_error(query: str) -> None:
