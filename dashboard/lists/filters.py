@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from dashboard.frame.i18n import gettext as _
+from earshot.database.folding import fold
 from earshot.domain import Sentiment
 
 LIMIT = 200
@@ -27,7 +28,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Values by field, in lower case; `signs` are those of `is:`, `words` are of the text."""
+    """Values by field, folded; `signs` are those of `is:`, `words` are of the text."""
 
     topic: tuple[str, ...] = ()
     sentiment: tuple[str, ...] = ()
@@ -64,7 +65,7 @@ def parse(text: str) -> Filter:
     for minus, name, quoted, bare in _TOKEN.findall(text[:LIMIT]):
         value = quoted or bare
         if name:
-            problem = sides[minus].add(name.lower(), value.lower(), name)
+            problem = sides[minus].add(name.lower(), fold(value), name)
             problems += [problem] if problem else []
         elif value:
             sides[minus].words.append(value)
@@ -82,7 +83,7 @@ class _Side:
         self._signs: set[str] = set()
 
     def add(self, name: str, value: str, written: str) -> str:
-        """Take a field's value, both in lower case; the problem with it, if there is one."""
+        """Take a field's value, folded; the problem with it, if there is one."""
         if name != "is" and name not in self._fields:
             return _(
                 "There is no filter “%(name)s:”. The filters are %(known)s. "

@@ -19,7 +19,7 @@ from dashboard.frame.deadlines import Level
 from dashboard.frame.inputs import column_number
 from dashboard.lists import due
 from dashboard.lists.filters import Filter, Terms
-from earshot.database.db import lowered
+from earshot.database.folding import fold, folded
 from earshot.database.tables import ItemRow
 from earshot.domain import ItemFlag, ItemState
 
@@ -136,7 +136,7 @@ class Conditions:
     def _fields(terms: Terms, item: type[ItemRow]) -> list[list[ColumnElement[bool]]]:
         """For each field the conditions of its values."""
         return [
-            [lowered(column) == value for value in values]
+            [folded(column) == value for value in values]
             for values, column in (
                 (terms.topic, item.topic),
                 (terms.sentiment, item.sentiment),
@@ -156,7 +156,7 @@ class Conditions:
         }
         return [
             *(signs[name] for name in sorted(terms.signs)),
-            *(item.preview.icontains(word, autoescape=True) for word in terms.words),
+            *(folded(item.preview).contains(fold(word), autoescape=True) for word in terms.words),
         ]
 
     def _numbers(self, item: type[ItemRow]) -> list[ColumnElement[bool]]:

@@ -38,11 +38,9 @@ from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
+from earshot.database import folding
 from earshot.database.tables import Table
 
 Sessions = sessionmaker[Session]
@@ -58,27 +56,6 @@ _GONE_SERVER = {
     "tcp_user_timeout": 30_000,
 }
 """libpq's: a server whose machine vanished is noticed in half a minute, not in two hours."""
-
-
-_LOWERED = "earshot_lower"
-"""SQLite's own lower() knows ASCII alone."""
-
-
-class lowered(FunctionElement[str]):  # noqa: N801 -- it is used as a function of SQL
-    """A text in lower case, whatever its script."""
-
-    type = String()
-    inherit_cache = True
-
-
-@compiles(lowered)
-def _lower(element: lowered, compiler: SQLCompiler, **more: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **more)})"
-
-
-@compiles(lowered, "sqlite")
-def _lower_of_sqlite(element: lowered, compiler: SQLCompiler, **more: Any) -> str:
-    return f"{_LOWERED}({compiler.process(element.clauses, **more)})"
 
 
 class DatabaseError(Exception):
@@ -134,12 +111,7 @@ def _sqlite(url: URL) -> Engine:
         ):
             cursor.execute(f"pragma {pragma}")
         cursor.close()
-        connection.create_function(
-            _LOWERED,
-            1,
-            lambda text: None if text is None else str(text).lower(),
-            deterministic=True,
-        )
+        folding.install(connection)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

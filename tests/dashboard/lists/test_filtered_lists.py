@@ -47,6 +47,31 @@ def listed(world: World, path: str, text: str = "") -> set[int]:
     return {int(row.attributes["data-id"] or 0) for row in parsed(page).css(".row")}
 
 
+@pytest.mark.parametrize(
+    ("written", "sought"),
+    [
+        ("so viel ÄRGER damit", "ärger"),
+        ("so viel ärger damit", "ÄRGER"),
+        ("МОСКВА ждёт", "москва"),  # noqa: RUF001 -- Cyrillic
+        ("im cafe\u0301 nebenan", "caf\u00e9"),
+        ("im caf\u00e9 nebenan", "CAFE\u0301"),
+        ("ΟΔΟΣ ΑΘΗΝΑΣ", "οδος"),
+        ("οδος Αθηνας", "ΟΔΟΣ"),
+        ("ＡＣＭＥ antwortet nicht", "acme"),  # noqa: RUF001 -- full width
+        ("100 % sicher", "100 %"),
+        ("a_b", "A_B"),
+    ],
+)
+def test_a_word_is_found_in_any_script_case_and_spelling(
+    world: World, written: str, sought: str
+) -> None:
+    with world.sessions.begin() as writing:
+        found = add_item(writing, 1, text=written)
+        add_item(writing, 2, text="something else, axb, 100 of them")
+    assert listed(world, "/items", f'"{sought}"') == {found}
+    assert found not in listed(world, "/items", f'-"{sought}"')
+
+
 VALUES = {
     "topic": ["checkout", "CHECKOUT", "delivery", "ÄRGER", "nothing"],
     "sentiment": ["negative", "pos", "NEUTRAL"],
