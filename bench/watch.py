@@ -15,6 +15,7 @@ from bench.installation import Installation
 from earshot.database import db
 from earshot.database.tables import EventRow, MentionRow, VolumeRow
 from earshot.items.events import EventKind
+from earshot.runtime.role import ROLES
 
 LOOK_EVERY_S, LOOK_EVERY_BUSY_S = 0.02, 0.05
 """How often to look for new events; and while many come at once, where looking costs the most."""
@@ -22,8 +23,8 @@ BUSY = 100
 """So many new events at a look are many."""
 SAMPLE_EVERY_S = 0.5
 SAMPLES_PER_LOOK = 5
-PARTS = 6
-"""The roles that run without the desk, and the supervisor."""
+PARTS = len(ROLES) - len(("serve", "crew")) + 1
+"""The roles that run without the desk and the demo's agents, and the supervisor."""
 MOST_S = 900.0
 """The longest that a run may take, in seconds."""
 REST_S = 5.0
