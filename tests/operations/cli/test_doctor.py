@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from earshot.database import schema
 from earshot.runtime import connect
 from earshot.settings import Settings
+from operations.checks.roles import NEEDED
 from operations.cli import main
 from tests.operations.test_cli import bare, closed_port
 from tests.system import System, wait_until
@@ -95,7 +96,7 @@ def test_what_is_not_running_is_told_unless_it_is_meant_to_be(doctor: Doctor) ->
         "WRONG  roles",
     ]
     assert "nothing is purged, and the log grows" in said[1]
-    assert "collect, classify, route, sweep, send, maintain does not answer" in said[2]
+    assert f"{', '.join(NEEDED)} does not answer" in said[2]
 
 
 def a_brand(folder: Path, text: str) -> str:
