@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -231,28 +232,27 @@ def send(
 
 def withdraw(app: AppContext, who: Viewer, reply_id: int, now: datetime) -> int | Changed:
     """Take a reply back before it goes out: its text is a draft again. Its item."""
-    try:
-        with app.sessions.begin() as writing:
-            return reply_changes.withdraw(writing, who, reply_id, now)
-    except (Stale, Forbidden):
-        return Changed()
+    return _on_reply(app, lambda writing: reply_changes.withdraw(writing, who, reply_id, now))
 
 
 def edit(app: AppContext, who: Viewer, reply_id: int, now: datetime) -> int | Changed:
     """Make the text of a failed reply a draft again. Its item."""
-    try:
-        with app.sessions.begin() as writing:
-            return reply_changes.edit_failed(writing, who, reply_id, now)
-    except (Stale, Forbidden):
-        return Changed()
+    return _on_reply(app, lambda writing: reply_changes.edit_failed(writing, who, reply_id, now))
 
 
 def retry(
     app: AppContext, who: Viewer, reply_id: int, given: Retry, now: datetime
 ) -> int | Changed:
     """Try a failed reply again. Its item."""
+    return _on_reply(
+        app,
+        lambda writing: reply_changes.retry(writing, who, reply_id, now, forced=given.forced),
+    )
+
+
+def _on_reply(app: AppContext, act: Callable[[Session], int]) -> int | Changed:
     try:
         with app.sessions.begin() as writing:
-            return reply_changes.retry(writing, who, reply_id, now, forced=given.forced)
+            return act(writing)
     except (Stale, Forbidden):
         return Changed()

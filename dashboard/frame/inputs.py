@@ -95,6 +95,7 @@ def _value(name: str, type_: Any, said: list[str]) -> object:
 def _decode(type_: type, given: object) -> object:
     if type_ is ItemVersion and isinstance(given, str):
         return ItemVersion.parse(given)
+    # msgspec's own word for a type it can't make (its docs on extending): a fault in an `Input`
     raise NotImplementedError(f"an input has a field of {type_}")
 
 
